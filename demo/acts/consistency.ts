@@ -21,7 +21,7 @@ export async function consistency(stage: Stage): Promise<void> {
   const guests = await createPair(stage);
   const [primary, standby] = [replicaOf(guests[0]), replicaOf(guests[1])];
   await replicate(primary, standby);
-  await Promise.all([primary, standby].map((server) => installPrograms(server, { db01: primary.guest.address, db02: standby.guest.address })));
+  await Promise.all([primary, standby].map((server) => installPrograms(server, { db01: primary.machine.address, db02: standby.machine.address })));
   narrator.say('db02 is a copy of db01 and streams its log: what is written on db01 arrives a moment later on db02.');
   stage.compare('Checksum of the rows of orders', await checksumOrders(standby), await checksumOrders(primary), 'the same on db01 and db02');
   narrator.say('Their operator has put two programs into the guests: one gives a primary a new timeline, one builds a standby anew.');

@@ -1,13 +1,10 @@
 import type { MarkerReading, PlannedRuleStep, RulePhase } from '../../src/contracts/profile';
-import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
-import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { fillIn } from '../../src/probes/fill-in';
 import { readMarkers } from '../../src/probes/probe';
-import { cutPower, guestOutput, setLanLink, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
-import { follows, installPrograms, rebuildByBasebackup, rebuildByRewind, replicaOf, replicate, rewind, type ReplicaServer } from '../guests/replication';
+import { follows, installPrograms, rebuildByBasebackup, rebuildByRewind, replicate, rewind, type ReplicaServer } from '../guests/replication';
 import { judged, shippedProfile, type Judgement } from '../support/judged-profile';
 import { eventually } from '../support/processes';
-import { startReplicationGuests, type ReplicationGuests } from '../support/replication-lab';
+import { openReplicationLab, type LabReplica, type ReplicationLab } from '../support/replication-lab';
 import { inFull } from '../support/thorough';
 
 jest.setTimeout(300_000);
@@ -35,30 +32,26 @@ type Side = Readonly<Record<string, MarkerReading>>;
  * is put back as it was in mid-sentence, as an image that was taken online has it.
  */
 describe('the profile postgresql-replication, of a real primary and its standby', () => {
-  let guests: ReplicationGuests;
-  let hypervisor: Hypervisor;
+  let lab: ReplicationLab;
   let primary: ReplicaServer;
   let standby: ReplicaServer;
 
   beforeAll(async () => {
-    guests = await startReplicationGuests('repl');
-    hypervisor = createLibvirtHypervisor({ name: 'test', uri: 'qemu:///system', stateDirectory: `${guests.directory}/state` });
-    const all = [guests.primary, guests.standby];
-    await Promise.all(
-      all.map(({ uuid }) => guestOutput(uuid, ['sh', '-c', `echo ${WATCHER}:x:120:120::/:/bin/sh >>/etc/passwd; echo ${WATCHER}:x:120: >>/etc/group`])),
-    );
-    [primary, standby] = [replicaOf(guests.primary), replicaOf(guests.standby)];
+    lab = await openReplicationLab('repl');
+    [primary, standby] = [lab.primary.server, lab.standby.server];
+    const account = `echo ${WATCHER}:x:120:120::/:/bin/sh >>/etc/passwd; echo ${WATCHER}:x:120: >>/etc/group`;
+    await Promise.all([primary, standby].map((server) => server.runAsRoot(account)));
     await replicate(primary, standby);
     await primary.sql(WATCHER_SQL);
-    const names = { srv01: primary.guest.address, srv02: standby.guest.address };
+    const names = { srv01: primary.machine.address, srv02: standby.machine.address };
     await Promise.all([primary, standby].map((server) => installPrograms(server, names)));
   });
-  afterAll(() => guests?.destroy());
+  afterAll(() => lab?.close());
 
   /** As a worker reads them. */
-  async function read({ uuid, name }: GuestServer): Promise<Side> {
+  async function read({ agent }: LabReplica): Promise<Side> {
     const specs = PROFILE.markers.map((spec) => fillIn({ ...spec, timeoutSeconds: 30 }, PARAMETERS));
-    const target = { agent: hypervisor.guestAgent({ uuid, name }), address: null, facts: {}, now: () => new Date() };
+    const target = { agent, address: null, facts: {}, now: () => new Date() };
     const readings = await readMarkers(specs, target, { concurrency: 4, deadlineMs: 60_000 });
     return Object.fromEntries(specs.map((spec, index) => [spec.name, readings[index] as MarkerReading]));
   }
@@ -79,11 +72,11 @@ describe('the profile postgresql-replication, of a real primary and its standby'
       { parameters: PARAMETERS, now: new Date(), pointInTime: new Date(Date.now() - 1000).toISOString() },
     );
 
-  const plan = async (captured: Side): Promise<readonly string[]> => judgedBy('plan', captured, await read(guests.standby)).verdicts;
+  const plan = async (captured: Side): Promise<readonly string[]> => judgedBy('plan', captured, await read(lab.standby)).verdicts;
 
   /** Of what is restored, beside its peer, as both are now. */
   async function present(phase: 'quarantine' | 'live', captured: Side): Promise<readonly string[]> {
-    const [server, peer] = await Promise.all([read(guests.primary), read(guests.standby)]);
+    const [server, peer] = await Promise.all([read(lab.primary), read(lab.standby)]);
     return judgedBy(phase, captured, peer, server).verdicts;
   }
 
@@ -108,14 +101,14 @@ describe('the profile postgresql-replication, of a real primary and its standby'
 
   /** A step of the plan for which the relation names a program. */
   async function carryOut({ argv, on }: PlannedRuleStep): Promise<void> {
-    const { uuid, name } = on === 'server' ? guests.primary : guests.standby;
+    const { agent } = on === 'server' ? lab.primary : lab.standby;
     if (argv === null) throw new Error('the step has no program');
-    expect(await hypervisor.guestAgent({ uuid, name }).exec(argv, { timeoutMs: 90_000 })).toMatchObject({ exitCode: 0 });
+    expect(await agent.exec(argv, { timeoutMs: 90_000 })).toMatchObject({ exitCode: 0 });
   }
 
   /** What is captured now is kept, and then the primary goes on and the standby with it: a long way further than a server writes by itself while it starts. */
   async function moveOn(): Promise<Side> {
-    const captured = await read(guests.primary);
+    const captured = await read(lab.primary);
     await primary.keepCopy();
     await follows(standby, primary);
     await primary.write('lost', 3000);
@@ -127,13 +120,13 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     await primary.write('first');
     await follows(standby, primary);
     // What housekeeping writes counts as well: a moment later the standby is ahead.
-    let captured = await read(guests.primary);
+    let captured = await read(lab.primary);
     await eventually(
       'nothing written since',
       async () => {
         const verdicts = await plan(captured);
         if (verdicts.join() === 'step STANDBY_TO_REATTACH') return true;
-        captured = await read(guests.primary);
+        captured = await read(lab.primary);
         return null;
       },
       60_000,
@@ -142,10 +135,10 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     expect([valueOf(captured, 'timelines'), valueOf(captured, 'in-recovery'), valueOf(captured, 'is-streaming')]).toEqual(['1', 'false', 'false']);
 
     // Behind: cut off, it does not get what the primary has when the recovery point is taken.
-    await setLanLink(guests.standby.uuid, 'down');
+    await lab.standby.setLink('down');
     await primary.write('not sent');
-    const [later, peer] = [await read(guests.primary), await read(guests.standby)];
-    await setLanLink(guests.standby.uuid, 'up');
+    const [later, peer] = [await read(lab.primary), await read(lab.standby)];
+    await lab.standby.setLink('up');
     expect(judgedBy('plan', later, peer).verdicts).toEqual(['step STANDBY_TO_REATTACH']);
     expect(BigInt(`0x${valueOf(peer, 'wal-position').split('/')[1]}`)).toBeLessThan(BigInt(`0x${valueOf(later, 'wal-position').split('/')[1]}`));
     // The other way round: the standby goes back, and catches up.
@@ -155,7 +148,7 @@ describe('the profile postgresql-replication, of a real primary and its standby'
 
   it('blocks a primary whose standby is ahead, sees it lead the standby astray, and agrees after a new timeline and pg_basebackup', async () => {
     const captured = await moveOn();
-    const planned = judgedBy('plan', captured, await read(guests.standby));
+    const planned = judgedBy('plan', captured, await read(lab.standby));
     expect(planned.verdicts).toEqual(AHEAD);
     const [newTimeline, rebuild] = planned.steps as [PlannedRuleStep, PlannedRuleStep];
 
@@ -171,14 +164,14 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     expect(await standby.rows()).toContain(' lost');
 
     // The same once more, and as it should be: in quarantine first.
-    await setLanLink(guests.primary.uuid, 'down');
+    await lab.primary.setLink('down');
     await primary.goBack();
     await primary.start();
     expect(await present('quarantine', captured)).toEqual(['block NEW_TIMELINE_MISSING']);
     await carryOut(newTimeline);
     expect(await present('quarantine', captured)).toEqual(AGREES);
 
-    await setLanLink(guests.primary.uuid, 'up');
+    await lab.primary.setLink('up');
     await primary.write('after');
     await becomes('live', captured, ['block PEER_STILL_PAST_FORK', 'block PEER_NOT_STREAMING']);
     await carryOut(rebuild);
@@ -189,10 +182,10 @@ describe('the profile postgresql-replication, of a real primary and its standby'
 
   it('lets pg_rewind do it where the primary was a standby from its first start on', async () => {
     const captured = await moveOn();
-    await setLanLink(guests.primary.uuid, 'down');
+    await lab.primary.setLink('down');
     await primary.goBack();
     await primary.newTimeline();
-    await setLanLink(guests.primary.uuid, 'up');
+    await lab.primary.setLink('up');
     await primary.write('after');
     await primary.sql('CHECKPOINT');
     expect(await rebuildByRewind(standby, primary)).toContain('rewinding from last common checkpoint');
@@ -203,7 +196,7 @@ describe('the profile postgresql-replication, of a real primary and its standby'
 
   inFull('warns where the restored primary has written as far as the standby before it left the timeline: pg_rewind would find nothing to do', async () => {
     const captured = await moveOn();
-    await setLanLink(guests.primary.uuid, 'down');
+    await lab.primary.setLink('down');
     await primary.goBack();
     await primary.start();
     await primary.write('other', 6000);
@@ -211,7 +204,7 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     expect(await present('quarantine', captured)).toEqual(['warn NEW_TIMELINE_LATE']);
 
     await standby.stop();
-    await setLanLink(guests.primary.uuid, 'up');
+    await lab.primary.setLink('up');
     await primary.sql('CHECKPOINT');
     expect(await rewind(standby, primary)).toContain('no rewind required');
     await rebuildByBasebackup(standby, primary);
@@ -220,17 +213,16 @@ describe('the profile postgresql-replication, of a real primary and its standby'
   });
 
   inFull('a guest that loses its power comes back to its place on the LAN, and streams again', async () => {
-    const captured = await read(guests.standby);
-    await cutPower(guests.standby.uuid);
+    const captured = await read(lab.standby);
+    await lab.standby.losePower();
     await primary.write('while it was away');
-    await startGuest(guests.standby.uuid);
-    await waitForAgent(guests.standby.uuid, 90_000);
+    await lab.standby.comeBack();
     await rowsAgree();
-    expect(judgedBy('live', captured, await read(guests.primary), await read(guests.standby)).verdicts).toEqual(AGREES);
+    expect(judgedBy('live', captured, await read(lab.primary), await read(lab.standby)).verdicts).toEqual(AGREES);
   });
 
   it('blocks when the standby was promoted meanwhile, and tells two timelines of one number apart', async () => {
-    const captured = await read(guests.primary);
+    const captured = await read(lab.primary);
     const timeline = Number(valueOf(captured, 'timelines').split(',').at(-1));
     await standby.promote();
     expect(await plan(captured)).toEqual(['block STANDBY_PROMOTED']);
@@ -239,7 +231,7 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     // The other one comes to a timeline of the same number, from the same past, by a promotion of its own.
     await primary.write('on its own');
     await primary.newTimeline();
-    const [server, peer] = [await read(guests.primary), await read(guests.standby)];
+    const [server, peer] = [await read(lab.primary), await read(lab.standby)];
     for (const side of [server, peer]) expect(valueOf(side, 'timelines')).toMatch(new RegExp(`,${timeline + 1}$`));
     expect(judgedBy('plan', server, peer).verdicts).toEqual(['block TIMELINES_DIVERGED']);
     expect(judgedBy('live', captured, peer, server).verdicts).toEqual(['block BOTH_TAKE_WRITES', 'block STILL_DIVERGED']);

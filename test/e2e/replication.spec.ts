@@ -25,7 +25,7 @@ let { guests, primary, standby, relate, agree } = {} as ReplicatingPair;
 beforeAll(async () => {
   await stack.start();
   ({ guests, primary, standby, relate, agree } = await addReplicatingPair(stack, [PRIMARY, STANDBY], ['192.168.77.21/24', '192.168.77.22/24']));
-  const names = { [PRIMARY]: primary.guest.address, [STANDBY]: standby.guest.address };
+  const names = { [PRIMARY]: primary.machine.address, [STANDBY]: standby.machine.address };
   await Promise.all([primary, standby].map((server) => installPrograms(server, names)));
 });
 afterAll(() => stack.close());

@@ -3,13 +3,15 @@
  * PostgreSQL's own programs in the guests, independent of the code under test.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { guestExec, guestOutput, waitForPostgresql } from './guest-commands';
+import { guestOutput } from './guest-commands';
 import type { GuestServer } from './guest-server';
 
-export interface ReplicaGuest {
-  readonly uuid: string;
+/** Where one of the two runs: a guest, or what runs in one. */
+export interface ReplicaMachine {
   /** On the LAN of the two, without a prefix. */
   readonly address: string;
+  /** Standard output of a program in it, which is looked for in its PATH; throws when it ends badly. */
+  output(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number }): Promise<string>;
 }
 
 const DATA = '/var/lib/postgresql/data';
@@ -57,12 +59,17 @@ const HELD = `${HOME}/held`;
 
 /** One of the two servers, whatever it is at the moment. */
 export class ReplicaServer {
-  constructor(readonly guest: ReplicaGuest) {}
+  constructor(readonly machine: ReplicaMachine) {}
 
   /** A shell script as the user `postgres`; throws when it ends badly. Returns standard output. */
   run(script: string, ...args: readonly string[]): Promise<string> {
     const asPostgres = ['/usr/bin/setpriv', '--reuid=postgres', '--regid=postgres', '--init-groups'] as const;
-    return guestOutput(this.guest.uuid, [...asPostgres, 'sh', '-euc', `cd ${HOME}; ${script}`, 'sh', ...args], { timeoutMs: WITHIN_MS });
+    return this.machine.output([...asPostgres, 'sh', '-euc', `cd ${HOME}; ${script}`, 'sh', ...args], { timeoutMs: WITHIN_MS });
+  }
+
+  /** As `run`, as root. */
+  runAsRoot(script: string, ...args: readonly string[]): Promise<string> {
+    return this.machine.output(['sh', '-euc', script, 'sh', ...args], { timeoutMs: WITHIN_MS });
   }
 
   /** Rows come unaligned, without header. */
@@ -77,7 +84,13 @@ export class ReplicaServer {
   /** Resolves when it accepts connections. */
   async start(): Promise<void> {
     await this.run(`rm -f ${HELD}`);
-    await waitForPostgresql(this.guest.uuid, WITHIN_MS);
+    for (
+      const giveUpAt = performance.now() + WITHIN_MS;
+      (await this.runAsRoot('pg_isready -q -h /run/postgresql && echo ready || :')) === '';
+      await delay(200)
+    ) {
+      if (performance.now() > giveUpAt) throw new Error(`PostgreSQL in ${this.machine.address} does not accept connections`);
+    }
   }
 
   /** Writes rows, and has them flushed. Returns the ids of the first and the last one. */
@@ -109,14 +122,14 @@ export class ReplicaServer {
   /** As an image that was taken online has it: stopped in mid-sentence, copied, started again. */
   async keepCopy(): Promise<void> {
     await this.stop('immediate');
-    await guestOutput(this.guest.uuid, ['sh', '-euc', `rm -rf ${COPY}; cp -a ${DATA} ${COPY}`]);
+    await this.runAsRoot(`rm -rf ${COPY}; cp -a ${DATA} ${COPY}`);
     await this.start();
   }
 
   /** Back in time, to the last copy; not started. */
   async goBack(): Promise<void> {
     await this.stop('immediate');
-    await guestOutput(this.guest.uuid, ['sh', '-euc', `rm -rf ${DATA}; cp -a ${COPY} ${DATA}`]);
+    await this.runAsRoot(`rm -rf ${DATA}; cp -a ${COPY} ${DATA}`);
   }
 }
 
@@ -131,13 +144,13 @@ export async function replicate(primary: ReplicaServer, standby: ReplicaServer):
 
 async function prepare(server: ReplicaServer): Promise<void> {
   const held = `[ ! -e ${HELD} ] || exec sleep 0.3`;
-  await guestOutput(server.guest.uuid, ['sed', '-i', `2i ${held}`, '/etc/init.d/postgresql']);
+  await server.runAsRoot('sed -i "2i $1" /etc/init.d/postgresql', held);
   await server.stop();
   await server.run(`umask 077; echo '*:*:*:replicator:${PASSWORD}' >.pgpass`);
 }
 
 const LOGIN = `user=replicator passfile=${HOME}/.pgpass connect_timeout=3`;
-const conninfo = ({ guest }: ReplicaServer): string => `host=${guest.address} ${LOGIN}`;
+const conninfo = ({ machine }: ReplicaServer): string => `host=${machine.address} ${LOGIN}`;
 
 /** `standby` becomes a new copy of `source`, and streams from it. */
 export async function rebuildByBasebackup(standby: ReplicaServer, source: ReplicaServer): Promise<void> {
@@ -166,7 +179,7 @@ export async function follows(standby: ReplicaServer, primary: ReplicaServer, de
     const state = await primary.sql("SELECT state = 'streaming' AND replay_lsn >= pg_current_wal_flush_lsn() FROM pg_stat_replication");
     if (state === 't') return;
     if (performance.now() < giveUpAt) continue;
-    throw new Error(`the standby does not follow: ${(await guestExec(standby.guest.uuid, ['tail', '-n', '15', '/var/log/postgresql/postgresql.log'])).stdout}`);
+    throw new Error(`the standby does not follow: ${await standby.runAsRoot('tail -n 15 /var/log/postgresql/postgresql.log || :')}`);
   }
 }
 
@@ -195,12 +208,13 @@ ${START}`,
  *
  * @param names of both servers, with their addresses
  */
-export async function installPrograms({ guest }: ReplicaServer, names: Readonly<Record<string, string>>): Promise<void> {
+export async function installPrograms(server: ReplicaServer, names: Readonly<Record<string, string>>): Promise<void> {
   const install = 'mkdir -p "${1%/*}"; printf "#!/bin/sh\\nset -eu\\n%s\\n" "$2" >"$1"; chmod 755 "$1"';
-  for (const [path, program] of Object.entries(PROGRAMS)) await guestOutput(guest.uuid, ['sh', '-euc', install, 'sh', path, program]);
+  for (const [path, program] of Object.entries(PROGRAMS)) await server.runAsRoot(install, path, program);
   const hosts = Object.entries(names).map(([name, address]) => `${address} ${name}\n`);
-  await guestOutput(guest.uuid, ['sh', '-euc', 'printf %s "$1" >>/etc/hosts', 'sh', hosts.join('')]);
+  await server.runAsRoot('printf %s "$1" >>/etc/hosts', hosts.join(''));
 }
 
 /** A guest of `layWire` as one of two servers. */
-export const replicaOf = ({ uuid, lan }: GuestServer): ReplicaServer => new ReplicaServer({ uuid, address: lan?.address.replace(/\/.*$/, '') ?? '' });
+export const replicaOf = ({ uuid, lan }: GuestServer): ReplicaServer =>
+  new ReplicaServer({ address: lan?.address.replace(/\/.*$/, '') ?? '', output: (argv, options) => guestOutput(uuid, argv, options) });
