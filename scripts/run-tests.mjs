@@ -142,8 +142,8 @@ const stage = async (title, work) => {
 const script = (name) => async () => (await run('npm', ['run', '--silent', name])) === 0;
 /** Two rows of about the same length, for two processors. */
 const rows = [
-  wanted.length === 0 ? ['lint:rules'] : [],
-  [...(tiers.some(({ needsBuild }) => needsBuild) ? ['build'] : []), ...(wanted.length === 0 ? ['lint:form', 'lint:imports', 'lint:types'] : [])],
+  wanted.length === 0 ? ['lint:rules', 'lint:form'] : [],
+  [...(tiers.some(({ needsBuild }) => needsBuild) ? ['build'] : []), ...(wanted.length === 0 ? ['lint:types', 'lint:imports'] : [])],
 ];
 await Promise.all(
   rows.map(async (row) => {

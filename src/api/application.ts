@@ -89,7 +89,7 @@ export async function createApiApplication(dependencies: ApiDependencies): Promi
   application.useBodyParser('json', { limit: BODY_LIMIT, strict: true });
   application.useGlobalPipes(validationPipe());
   application.useGlobalFilters(new ProblemFilter(dependencies.log));
-  application.get(ApiDocument, { strict: false }).make(application);
+  application.get(ApiDocument, { strict: false }).describe(application);
   return application;
 }
 

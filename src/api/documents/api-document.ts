@@ -10,18 +10,20 @@ const DESCRIPTION = `Modosu restores virtual servers. Requests carry \`Authoriza
 /** Of the interface, not of the program: routes begin with `/v1`. */
 const API_VERSION = '1';
 
-/** The OpenAPI document of the running API; made once, when the routes are known. */
+/** The OpenAPI document of the running API; made once, when somebody asks: a start has better things to do with half a second. */
 @Injectable()
 export class ApiDocument {
+  private application: INestApplication | null = null;
   private made: OpenAPIObject | null = null;
 
   get content(): OpenAPIObject {
-    if (this.made === null) throw new ModosuError('INTERNAL', 'The API document was asked for before it was made.');
+    if (this.application === null) throw new ModosuError('INTERNAL', 'The API document was asked for before there was an API.');
+    this.made ??= makeApiDocument(this.application);
     return this.made;
   }
 
-  make(application: INestApplication): void {
-    this.made = makeApiDocument(application);
+  describe(application: INestApplication): void {
+    this.application = application;
   }
 }
 
