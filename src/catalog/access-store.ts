@@ -3,19 +3,18 @@ import { verifyAuditChain } from '../audit/audit-chain';
 import { ModosuError } from '../contracts/errors';
 import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
-import type { Catalog, TokenRecord } from './catalog';
+import type { TokenRecord } from './catalog';
+import type { TokenCatalog } from './port/tokens';
+import type { AuditCatalog } from './port/audit';
 import { readSequenceCursor, rowsToRead, sequenceCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { AuditEntryEntity, TokenEntity, TokenRevocationEntity, type TokenRevocationRow, type TokenRow } from './entities';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from './token-secret';
 import { auditEntryView } from './views';
 
-type TokenMethods = Pick<Catalog, 'createToken' | 'authenticate' | 'listTokens' | 'revokeToken'>;
-type AuditMethods = Pick<Catalog, 'audit' | 'listAudit' | 'verifyAudit'>;
-
 const VERIFY_BATCH = 1000;
 
-export function tokenStore(database: Database, now: () => Date): TokenMethods {
+export function tokenStore(database: Database, now: () => Date): TokenCatalog {
   return {
     createToken: async (actor, name, scopes, expiresAt) => {
       requireTokenRequest(name, scopes, expiresAt);
@@ -61,7 +60,7 @@ export function tokenStore(database: Database, now: () => Date): TokenMethods {
   };
 }
 
-export function auditStore(database: Database): AuditMethods {
+export function auditStore(database: Database): AuditCatalog {
   return {
     audit: (entry) => database.transaction(async ({ audit }) => audit(entry)),
 

@@ -5,7 +5,7 @@ import { RUN_KINDS } from '../contracts/run';
 import { alertChanges, conditionsOf, LONGEST_PAUSE_MS, OUTDATED_AFTER_MS } from '../domain/alerts/alerts';
 import { judgeProtection, protectedServer } from '../domain/protection-status';
 import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRow } from './alert-row';
-import type { Catalog } from './catalog';
+import type { AlertCatalog } from './port/alerts';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { AlertDeliveryEntity, AlertEntity, ServerEntity, type AlertDeliveryRow } from './entities';
@@ -14,8 +14,6 @@ import { readProtectionFacts } from './protection-store';
 import type { SharedNow } from './shared-now';
 import { serverRecord } from './views';
 
-type AlertMethods = Pick<Catalog, 'reviewAlerts' | 'nextAlertMessage' | 'recordAlertAttempt' | 'listAlerts'>;
-
 /** Advisory lock: whoever has it compares what is so with what was told; nobody waits for it. */
 const ALERT_LOCK = 7_361_006;
 const NOTHING = { raised: 0, cleared: 0 };
@@ -23,7 +21,7 @@ const NOTHING = { raised: 0, cleared: 0 };
 const CHUNK = 500;
 
 /** @param sharedNow the time that all workers go by: those of their own would raise and clear in turns */
-export function alertStore(database: Database, sharedNow: SharedNow): AlertMethods {
+export function alertStore(database: Database, sharedNow: SharedNow): AlertCatalog {
   return {
     reviewAlerts: (channels, isBelieved = () => true) =>
       // All of it as of one moment. What another review has changed meanwhile ends this one, and it begins again.

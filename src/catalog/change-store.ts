@@ -3,7 +3,7 @@ import { storableText } from '../audit/storable';
 import { isModosuError } from '../contracts/errors';
 import type { ChangeView } from '../contracts/change';
 import { newId } from '../contracts/ids';
-import type { Catalog } from './catalog';
+import type { ChangeCatalog } from './port/changes';
 import { appliedOf, changesOfServer } from './change-facts';
 import {
   appliedRow,
@@ -27,12 +27,7 @@ import { holdInventory } from './run-acceptance-store';
 import { lockRun, requireHold } from './run-store';
 import { serverRecord } from './views';
 
-type ChangeMethods = Pick<
-  Catalog,
-  'openChange' | 'completeChange' | 'cancelChange' | 'findChange' | 'recordApplied' | 'getChange' | 'listChanges' | 'changesAt'
->;
-
-export function changeStore(database: Database, now: () => Date): ChangeMethods {
+export function changeStore(database: Database, now: () => Date): ChangeCatalog {
   return {
     openChange: (request) =>
       database.transaction(async ({ manager, audit }) => {

@@ -8,7 +8,8 @@ import { inTurn, judgeQueue, type OpenRun } from '../domain/schedules/queue';
 import { SKEW_MS } from '../domain/clock-skew';
 import { backupDataInput, backupInput } from './acceptance';
 import { changesToImage } from './change-facts';
-import type { AcceptedRun, Catalog, ServerRecord } from './catalog';
+import type { AcceptedRun, ServerRecord } from './catalog';
+import type { ScheduleCatalog } from './port/schedules';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import {
@@ -28,14 +29,12 @@ import { readHypervisors, readPolicies, readRepositories, serverNames } from './
 import { holdInventory, insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
 import { serverRecord } from './views';
 
-type DueBackupMethods = Pick<Catalog, 'recordDueBackups' | 'startNextDueBackup' | 'listDueBackups'>;
-
 /** Advisory lock: one process at a time writes down what is due, or begins the next. Both change the rows that wait. */
 const QUEUE_LOCK = 7_361_005;
 
 export const lockQueue = (manager: EntityManager): Promise<unknown> => manager.query('SELECT pg_advisory_xact_lock($1)', [QUEUE_LOCK]);
 
-export function dueBackupStore(database: Database, now: () => Date): DueBackupMethods {
+export function dueBackupStore(database: Database, now: () => Date): ScheduleCatalog {
   return {
     recordDueBackups: async () => {
       // Asked twice a minute by each worker, mostly in vain: first without a lock.

@@ -6,7 +6,8 @@ import type { Finding, FindingSeverity } from '../contracts/plan';
 import type { SideReadings } from '../contracts/reading';
 import { SKEW_MS } from '../domain/clock-skew';
 import { isInTheWay, lastNight } from '../domain/relations/comeback';
-import type { Catalog, ServerRecord } from './catalog';
+import type { ServerRecord } from './catalog';
+import type { JudgementCatalog } from './port/judgements';
 import type { Database } from './database';
 import { requireInService } from './decommissioned-row';
 import { MarkerReadingEntity, NightlyJudgementEntity, RecoveryPointMarkersEntity, type NightlyJudgementRow } from './entities';
@@ -15,9 +16,7 @@ import { sideReadings } from './marker-store';
 import { noRecoveryPoint } from './recovery-point-store';
 import type { SharedNow } from './shared-now';
 
-type JudgementMethods = Pick<Catalog, 'askForNightly' | 'askForJudgement' | 'dueJudgements' | 'storedStates' | 'recordJudgements' | 'listJudgements'>;
-
-export function judgementStore(database: Database, sharedNow: SharedNow): JudgementMethods {
+export function judgementStore(database: Database, sharedNow: SharedNow): JudgementCatalog {
   return {
     askForNightly: async (hourUtc) => {
       // Asked twice a minute by each worker, mostly in vain: first without a transaction.

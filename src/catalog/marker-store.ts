@@ -4,15 +4,13 @@ import type { MarkerReading } from '../contracts/profile';
 import type { SideReadings } from '../contracts/reading';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import type { CandidatePoint } from '../domain/relations/restored-together';
-import type { Catalog } from './catalog';
+import type { MarkerCatalog } from './port/markers';
 import type { Database } from './database';
 import { MarkerReadingEntity, RecoveryPointEntity, RecoveryPointMarkersEntity, type MarkerReadingRow, type RecoveryPointRow } from './entities';
 import { requireServer } from './inventory-store';
 import { imageView } from './views';
 
-type MarkerMethods = Pick<Catalog, 'recordReadings' | 'readingsOf' | 'markersOf' | 'candidatePoints'>;
-
-export function markerStore(database: Database, now: () => Date): MarkerMethods {
+export function markerStore(database: Database, now: () => Date): MarkerCatalog {
   return {
     recordReadings: (occasion, sides) =>
       database.transaction(async ({ manager }) => {

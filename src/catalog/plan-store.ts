@@ -9,7 +9,8 @@ import { canonicalJson } from '../domain/canonical-json';
 import { requireSuitable } from '../domain/planning/recovery-point-choice';
 import { sha256Of } from '../system/sha256';
 import { isBodyOf } from './acceptance';
-import type { AcceptPlanRequest, Actor, Catalog } from './catalog';
+import type { AcceptPlanRequest, Actor } from './catalog';
+import type { PlanCatalog } from './port/plans';
 import type { Database } from './database';
 import { OffsiteRepositoryEntity, RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
@@ -21,9 +22,7 @@ import { storableError } from './storable-error';
 import { planView } from './views';
 import { requireUndoableRun } from './way-back-checks';
 
-type PlanMethods = Pick<Catalog, 'acceptPlan' | 'acceptUndoPlan' | 'getDispatchablePlan' | 'completePlan' | 'failPlan' | 'getPlan' | 'listUnfinishedPlans'>;
-
-export function planStore(database: Database, now: () => Date): PlanMethods {
+export function planStore(database: Database, now: () => Date): PlanCatalog {
   return {
     acceptPlan: (request) => {
       const planId = newId('plan');

@@ -7,6 +7,7 @@ import { requireSuitable } from '../domain/planning/recovery-point-choice';
 import { nextOfSet, type SetMove } from '../domain/restore-sets/restore-set';
 import { requireUsablePlan } from './acceptance';
 import type { AcceptRestoreSetRequest, Catalog, RunRestoreSetRequest } from './catalog';
+import type { RestoreSetCatalog } from './port/restore-sets';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { decideIn } from './decision-store';
@@ -43,12 +44,7 @@ import { acceptPlannedIn } from './run-acceptance-store';
 import { askForCancel, lockRun } from './run-store';
 import { planView } from './views';
 
-type RestoreSetMethods = Pick<
-  Catalog,
-  'acceptRestoreSet' | 'acceptRestoreSetRuns' | 'runningRestoreSets' | 'advanceRestoreSet' | 'getRestoreSet' | 'listRestoreSets'
->;
-
-export function restoreSetStore(database: Database, now: () => Date): RestoreSetMethods {
+export function restoreSetStore(database: Database, now: () => Date): RestoreSetCatalog {
   return {
     acceptRestoreSet: (request) => database.transaction((transaction) => acceptSet(transaction, request, now())),
 

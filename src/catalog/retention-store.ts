@@ -4,7 +4,8 @@ import { watchedProtectionEnd } from '../domain/retention/decommissioning';
 import { judgeRetention, retentionContext } from '../domain/retention/retention';
 import { retirementSteps, unwatchedMs, type RetirementStep } from '../domain/retention/retirement';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
-import type { Catalog, ServerRecord } from './catalog';
+import type { ServerRecord } from './catalog';
+import type { RetentionCatalog } from './port/retention';
 import { chainOf, lockRecoveryPoints, returnExpired } from './chain-store';
 import type { Database, Transaction } from './database';
 import { decommissioningOf } from './decommissioned-row';
@@ -45,13 +46,8 @@ import {
 import type { SharedNow } from './shared-now';
 import { recoveryPointView } from './views';
 
-type RetentionMethods = Pick<
-  Catalog,
-  'holdRecoveryPoint' | 'releaseRecoveryPoint' | 'retentionPoints' | 'retireRecoveryPoints' | 'listRemovals' | 'recordRemoved' | 'dataInUseBy'
->;
-
 /** How long recovery points stay, and how they go. */
-export function retentionStore(database: Database, now: () => Date, sharedNow: SharedNow): RetentionMethods {
+export function retentionStore(database: Database, now: () => Date, sharedNow: SharedNow): RetentionCatalog {
   return {
     holdRecoveryPoint: (actor, id, reason) =>
       database.transaction(async (transaction) => {

@@ -7,7 +7,7 @@ import { isBootDue } from '../domain/verification/boot-proof';
 import { bootPlace, DATA_PLACE, isOutdated, nextTurn, placesFoundAway, placesOfRestores } from '../domain/verification/turns';
 import { OWN_FILES } from '../domain/verification/inherited-damage';
 import { AGAIN_AFTER_MS, AWAY_FOR_MS, isDataDue } from '../domain/verification/verification';
-import type { Catalog } from './catalog';
+import type { VerificationCatalog } from './port/verifications';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { SCHEDULE } from './due-backup-row';
@@ -31,24 +31,10 @@ import {
   WELL_AGAIN,
 } from './verification-row';
 
-type VerificationMethods = Pick<
-  Catalog,
-  | 'requestVerification'
-  | 'cancelVerification'
-  | 'startNextVerification'
-  | 'listRunningVerifications'
-  | 'dataToVerify'
-  | 'recordVerificationProgress'
-  | 'recordVerdict'
-  | 'finishVerification'
-  | 'getVerification'
-  | 'listVerifications'
->;
-
 /** Advisory lock: whoever has it writes one down, or begins the next. */
 const VERIFICATION_LOCK = 7_361_007;
 
-export function verificationStore(database: Database, sharedNow: SharedNow): VerificationMethods {
+export function verificationStore(database: Database, sharedNow: SharedNow): VerificationCatalog {
   return {
     requestVerification: ({ actor, reason, ...what }) =>
       database.transaction(async ({ manager, audit }) => {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { IsNull, LessThanOrEqual, Not, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import type { WayBackView } from '../contracts/way-back';
-import type { Catalog } from './catalog';
+import type { WayBackCatalog } from './port/way-backs';
 import type { Database } from './database';
 import { LineageEntity, ServerEntity, WayBackEntity, type WayBackRow } from './entities';
 import { requireServer, serverNames } from './inventory-store';
@@ -9,16 +9,11 @@ import { WORKER } from './recovery-point-store';
 import { lockRun, requireHold, requireRun } from './run-store';
 import { closing, noWayBack, openedWayBack, REOPENING, requireOpenRow, swapDetails, wayBackView } from './way-back-transition';
 
-type WayBackMethods = Pick<
-  Catalog,
-  'openWayBack' | 'takeWayBack' | 'revertWayBack' | 'closeWayBack' | 'recordGoLive' | 'getWayBack' | 'listWayBacks' | 'listExpiredWayBacks'
->;
-
 /**
  * Rows are locked in one order: the run that acts, then ways back, then the server. Only the run that holds the server changes its ways back (`FENCED_OFF`):
  * one that was declared dead must not move the server's lineage under a later one.
  */
-export function wayBackStore(database: Database, now: () => Date): WayBackMethods {
+export function wayBackStore(database: Database, now: () => Date): WayBackCatalog {
   return {
     openWayBack: (runId, facts, before, expiresAt) =>
       database.transaction(async ({ manager, audit }) => {

@@ -159,6 +159,15 @@ describe('a program in a guest', () => {
     expect(await readMarker(marker('text', COMMAND), target(scripted(answer).agent))).toMatchObject({ code, message: `The guest has no program ${program}.` });
   });
 
+  it('that has ended, while what it has started has not, has timed out', async () => {
+    const held = () =>
+      new Promise<never>((_, reject) => setTimeout(() => reject(new ModosuError('AGENT_COMMAND_FAILED', 'sh had not ended after 2.5 s')), 1_050));
+    expect(await readMarker(marker('text', COMMAND, 1), target(scripted(held).agent))).toMatchObject({
+      code: 'PROBE_TIMED_OUT',
+      message: 'There was no answer within 1 s.',
+    });
+  });
+
   it('that may not run as that account is not missing', async () => {
     const refused = () => ended({ exitCode: 127, stderr: 'setpriv: setresuid failed: Operation not permitted' });
     const { agent } = scripted(ACCOUNT, refused);

@@ -61,8 +61,9 @@ async function orSaid(run: () => Promise<string | null>): Promise<string | null>
     if (
       isModosuError(error) &&
       ['AGENT_SILENT', 'AGENT_ABSENT', 'AGENT_COMMAND_FAILED', 'GUEST_COMMAND_FORBIDDEN', 'GUEST_PROGRAM_MISSING'].includes(error.code)
-    )
+    ) {
       return error.message;
+    }
     throw error;
   }
 }
