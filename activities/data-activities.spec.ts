@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { boundedOutput } from '../src/guests/bounded-output';
+import { boundedProgram } from '../test/support/bounded-program';
 import { FakeDataRepository } from '../test/support/fake-data-repository';
 import { HostAgent } from '../test/support/host-agent';
 import type { FilesDataSet, FilesSelection } from '../src/contracts/data';
@@ -195,7 +197,7 @@ describe('a declared program', () => {
       message: expect.stringContaining('had not ended after 10 minutes and was told to end') as string,
     });
     timeout.mockRestore();
-    expect(agent.ran.filter(({ argv }) => argv[0] === 'sleep')).toHaveLength(1);
+    expect(agent.ran.filter(({ argv }) => boundedProgram(argv)[0] === 'sleep')).toHaveLength(1);
     expect(spawnSync('pgrep', ['-fx', 'sleep 61.25']).status).toBe(1);
   });
 
@@ -204,7 +206,7 @@ describe('a declared program', () => {
     writeFileSync(flag, '');
     const argv = ['sh', '-c', `while [ -e ${flag} ]; do sleep 0.05; done`] as const;
     await agent.start({ argv });
-    const times = (program: string): number => agent.ran.filter(({ argv: [ran] }) => ran === program).length;
+    const times = (program: string): number => agent.ran.filter(({ argv }) => boundedProgram(argv)[0] === program).length;
     const again = hook(argv);
     for (const giveUpAt = Date.now() + 30_000; times('find') < 2 && Date.now() < giveUpAt;) await delay(20);
     expect([times('find') >= 2, times('sh')]).toEqual([true, 1]);
@@ -216,7 +218,7 @@ describe('a declared program', () => {
   it('of a guest that falls silent is not begun again; that of a hypervisor that is away may be', async () => {
     const start = agent.start.bind(agent);
     let fault = new ModosuError('AGENT_SILENT', 'no answer');
-    jest.spyOn(agent, 'start').mockImplementation((program) => (program.argv[0] === 'true' ? Promise.reject(fault) : start(program)));
+    jest.spyOn(agent, 'start').mockImplementation((program) => (boundedProgram(program.argv)[0] === 'true' ? Promise.reject(fault) : start(program)));
     await expect(hook(['true'])).rejects.toMatchObject({ code: 'DATA_HOOK_FAILED', retry: 'never' });
     fault = new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is restarted');
     await expect(hook(['true'])).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE', retry: 'later' });
@@ -230,9 +232,14 @@ describe('a declared program', () => {
     await expect(new MockActivityEnvironment().run(() => new DataCalls(deps()).runDataHook(INPUT, after, 'after'))).resolves.toEqual({ exitCode: 0 });
   });
 
+  it('that prints 30 MB is not heard beyond its part, and ends well', async () => {
+    await hook(['sh', '-c', 'head -c 30000000 /dev/zero']);
+    expect(agent.ran.at(-1)?.argv).toEqual(boundedOutput(['sh', '-c', 'head -c 30000000 /dev/zero'], 64 * 1024 + 1, 'drop'));
+  });
+
   it('that ends well is not begun again', async () => {
     await expect(hook(['true'])).resolves.toEqual({ exitCode: 0 });
-    expect(agent.ran.filter(({ argv }) => argv[0] === 'true')).toHaveLength(1);
+    expect(agent.ran.filter(({ argv }) => boundedProgram(argv)[0] === 'true')).toHaveLength(1);
   });
 });
 

@@ -13,7 +13,8 @@ import { guestRoomFindings } from '../src/domain/planning/guest-room';
 import { cleanWords } from '../src/contracts/text';
 import { confirmFiles, abandonFiles, surveyUndoFiles } from '../src/guests/files/undo-files';
 import { findStaging, findStagingDirectories, notOurs } from '../src/guests/files/place-files';
-import { runInGuest, waitUntilNoneRuns } from '../src/guests/guest-process';
+import { runBoundedInGuest } from '../src/guests/bounded-output';
+import { waitUntilNoneRuns } from '../src/guests/guest-process';
 import { tightRoom } from '../src/guests/files/room';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { probe } from '../src/guests/restic/guest-restic';
@@ -77,7 +78,7 @@ export class DataCalls implements DataActivities {
           { context: { dataSet: dataSet.name, which } },
         );
       });
-      const { exitCode, stdout, stderr } = await runInGuest(agent, { argv }, work).catch((error: unknown) => {
+      const { exitCode, stdout, stderr } = await runBoundedInGuest(agent, { argv }, work).catch((error: unknown) => {
         // Where the hypervisor is away the next attempt waits for what this one has begun.
         const silent = isModosuError(error) && error.code === 'AGENT_SILENT';
         if (signal.aborted || (!inTime.aborted && !silent)) throw error;

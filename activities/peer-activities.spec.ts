@@ -3,6 +3,7 @@ import { ModosuError } from '../src/contracts/errors';
 import type { MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob } from '../src/contracts/reading';
 import type { CommandResult, GuestAgent } from '../src/guests/guest-agent';
+import { boundedProgram } from '../test/support/bounded-program';
 import { madeUpMarker } from '../test/support/made-up-relations';
 import { relationLab, type RelationLab } from '../test/support/relation-lab';
 import { PeerCalls } from './peer-activities';
@@ -19,7 +20,7 @@ type Answer = Partial<CommandResult> | Error;
 const agentThat = (answer: (asked: string, maxOutputBytes: number | undefined) => Answer | Promise<Answer>): GuestAgent =>
   ({
     exec: async (argv: readonly string[], { maxOutputBytes }: { readonly maxOutputBytes?: number }) => {
-      const said = await answer(argv.at(-1) ?? '', maxOutputBytes);
+      const said = await answer(boundedProgram(argv).at(-1) ?? '', maxOutputBytes);
       if (said instanceof Error) throw said;
       return { exitCode: 0, stdout: '', stderr: '', truncated: false, ...said };
     },
@@ -99,24 +100,33 @@ describe('markers of one server', () => {
     expect((readings['wide'] as { readonly raw: string }).raw).toMatch(/^(?:😀)+.?$/u);
   });
 
-  it('that came too late are asked for once more; what is silent is not', async () => {
-    const calls: string[] = [];
+  it('that came too late are asked for once more, unless the agent is silent', async () => {
     const late = (code: 'AGENT_SILENT' | 'AGENT_COMMAND_FAILED') =>
       new Promise<Error>((resolve) => setTimeout(() => resolve(new ModosuError(code, 'sh had not ended')), 1_050));
-    const agent = agentThat((name) => {
-      calls.push(name);
-      if (name === 'silent') return late('AGENT_SILENT');
-      return name === 'never' || calls.filter((call) => call === name).length === 1 ? late('AGENT_COMMAND_FAILED') : { stdout: 'in the end' };
-    });
-    const specs = ['busy', 'never', 'silent'].map((name) => ({ ...text(name), timeoutSeconds: 1 }));
-    const { counts, readings } = await asked(specs, agent);
-    expect(counts).toEqual({ read: 1, failed: 2 });
+    const ask = async (names: readonly string[]) => {
+      const calls: string[] = [];
+      const agent = agentThat((name) => {
+        calls.push(name);
+        if (name === 'silent') return late('AGENT_SILENT');
+        if (name === 'never' || calls.filter((call) => call === name).length === 1) return late('AGENT_COMMAND_FAILED');
+        return name === 'bad' ? { exitCode: 3 } : { stdout: 'in the end' };
+      });
+      const { readings } = await asked(
+        names.map((name) => ({ ...text(name), timeoutSeconds: 1 })),
+        agent,
+      );
+      return { calls, readings };
+    };
+    const { calls, readings } = await ask(['busy', 'never', 'bad']);
+    expect(calls).toEqual(['busy', 'never', 'bad', 'busy', 'never', 'bad']);
     expect(readings).toMatchObject({
       busy: { state: 'read', value: 'in the end' },
       never: { state: 'failed', code: 'PROBE_TIMED_OUT', message: 'There was no answer within 1 s.' },
-      silent: { state: 'failed', code: 'AGENT_SILENT' },
+      bad: { state: 'failed', code: 'PROBE_FAILED' },
     });
-    expect(calls).toEqual(['busy', 'never', 'silent', 'busy', 'never']);
+    const beside = await ask(['busy', 'silent']);
+    expect(beside.calls).toEqual(['busy', 'silent']);
+    expect(beside.readings).toMatchObject({ busy: { code: 'PROBE_TIMED_OUT' }, silent: { code: 'AGENT_SILENT' } });
   });
 
   it('are ended by their own time when a probe hangs; the others are read meanwhile', async () => {

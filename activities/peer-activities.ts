@@ -3,7 +3,7 @@ import { isModosuError } from '../src/contracts/errors';
 import type { MarkerReading, MarkerSpec } from '../src/contracts/profile';
 import type { GuestProgram, ProbeJob, ReadCounts } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
-import { readMarkers, type ProbeFacts, type ProbeTarget } from '../src/probes/probe';
+import { IN_A_GUEST, readMarkers, type ProbeFacts, type ProbeTarget } from '../src/probes/probe';
 import { programInGuest } from './guest-programs';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
@@ -60,11 +60,13 @@ export class PeerCalls implements PeerActivities {
  */
 async function readPatiently(specs: readonly MarkerSpec[], target: ProbeTarget, signal: AbortSignal): Promise<readonly MarkerReading[]> {
   const readings = await readMarkers(specs, target, { concurrency: CONCURRENCY, deadlineMs: DEADLINE_MS, signal });
-  const late = specs.filter((_, index) => isLate(readings[index]));
+  // Questions stand in a row before an agent: behind one that it is silent to, the others are late.
+  const isSilent = readings.some((reading) => reading.state === 'failed' && reading.code === 'AGENT_SILENT');
+  const late = specs.filter(({ probe }, index) => isLate(readings[index]) && !(isSilent && IN_A_GUEST.has(probe.kind)));
   const again = await readMarkers(late, target, { concurrency: 1, deadlineMs: AGAIN_MS, signal });
   return readings.map((reading, index) => {
     const second = again[late.indexOf(specs[index] as MarkerSpec)];
-    return second?.state === 'read' ? second : reading;
+    return second === undefined || isLate(second) ? reading : second;
   });
 }
 

@@ -47,8 +47,8 @@ export type ProbeSpec =
 
 /**
  * `generation-id` (type `text`): of the domain's definition, in lower case, or `none`. `point-in-time` (`timestamp`): of the recovery point that is restored;
- * no probe reads it, the judge knows it. `clock` (`timestamp`): the guest's clock, in whole
- * seconds, as the program `date` there says.
+ * no probe reads it, the judge knows it. `clock` (`timestamp`): the guest's clock, as its
+ * agent says.
  */
 export const PROBE_FACTS = ['generation-id', 'point-in-time', 'clock'] as const;
 export type ProbeFact = (typeof PROBE_FACTS)[number];

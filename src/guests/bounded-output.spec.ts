@@ -11,10 +11,10 @@ import { boundedOutput, execBounded, runBoundedInGuest, type WhenTooMuch } from 
 const run = (
   argv: readonly [string, ...string[]],
   maxBytes: number,
-  { input, whenTooMuch = 'end' }: { readonly input?: string; readonly whenTooMuch?: WhenTooMuch } = {},
+  { input, whenTooMuch = 'end', shell = 'sh' }: { readonly input?: string; readonly whenTooMuch?: WhenTooMuch; readonly shell?: string } = {},
 ) => {
-  const [program, ...args] = boundedOutput(argv, maxBytes, whenTooMuch);
-  const { status, stdout, stderr } = spawnSync(program, args, {
+  const [, ...parameters] = boundedOutput(argv, maxBytes, whenTooMuch);
+  const { status, stdout, stderr } = spawnSync(shell, parameters, {
     encoding: 'utf8',
     timeout: 60_000,
     maxBuffer: 16 * 1024 * 1024,
@@ -23,15 +23,27 @@ const run = (
   return { status, stdout, stderr };
 };
 
-describe.each(['end', 'drop'] as const)('a program whose output is bounded (%s)', (whenTooMuch) => {
+/** dash and bash; that of a busybox is in real guests: `health-checks.libvirt`. */
+const SHELLS = ['sh', 'bash'] as const;
+const WAYS = SHELLS.flatMap((shell) => (['end', 'drop'] as const).map((whenTooMuch) => [whenTooMuch, shell] as const));
+
+describe.each(WAYS)('a program whose output is bounded (%s, in %s)', (whenTooMuch, shell) => {
   it.each([
     ['nothing', ['true'], { status: 0, stdout: '', stderr: '' }],
     ['what it prints', ['sh', '-c', 'printf out; printf err >&2'], { status: 0, stdout: 'out', stderr: 'err' }],
     ['its exit code', ['sh', '-c', 'echo no >&2; exit 7'], { status: 7, stdout: '', stderr: 'no\n' }],
-    ['that it was killed', ['sh', '-c', 'kill -KILL $$'], { status: 137, stdout: '' }],
+    ['that it was killed, and nothing of its own', ['sh', '-c', 'kill -KILL $$'], { status: 137, stdout: '', stderr: '' }],
     ['its arguments as they are', ['printf', '%s|', '$HOME', '`id`', "'", '"', '*', '', 'a b', '\\'], { status: 0, stdout: '$HOME|`id`|\'|"|*||a b|\\|' }],
-    ['that it is not there', ['no-such-program-here'], { status: 127, stdout: '', stderr: expect.stringMatching(/no-such-program-here: not found/) as string }],
-  ] as const)('tells %s', (_what, argv, expected) => expect(run(argv as unknown as [string], 1000, { whenTooMuch })).toMatchObject(expected));
+    [
+      'its arguments, whatever stands in them',
+      ['printf', '%s|', 'データ', 'a\nb\n', ' ', '\u001f\u001e', '\u0081', '*?[a]', '~', '-n', '\\0101'],
+      { status: 0, stdout: 'データ|a\nb\n| |\u001f\u001e|\u0081|*?[a]|~|-n|\\0101|' },
+    ],
+    ['that it is not there', ['no-such-program-here'], { status: 127, stdout: '', stderr: 'sh: no-such-program-here: not found\n' }],
+    ['that it is not there, by its path', ['/no/such'], { status: 127, stdout: '', stderr: 'sh: /no/such: not found\n' }],
+    ['that it is none', ['/etc/passwd'], { status: 126, stdout: '' }],
+    ['that a word of the shell is no program', ['eval', 'echo no'], { status: 127, stdout: '', stderr: 'sh: eval: not found\n' }],
+  ] as const)('tells %s', (_what, argv, expected) => expect(run(argv as unknown as [string], 1000, { whenTooMuch, shell })).toMatchObject(expected));
 
   it('starts what lies first in the PATH, and takes no name for a list of places', () => {
     const directory = mkdtempSync(join(tmpdir(), 'modosu-path-'));
@@ -47,13 +59,13 @@ describe.each(['end', 'drop'] as const)('a program whose output is bounded (%s)'
   });
 
   it('reads its standard input, and has nothing open that is not its own', () => {
-    expect(run(['cat'], 1000, { input: 'given', whenTooMuch }).stdout).toBe('given');
-    expect(run(['sh', '-c', 'for d in 3 4 5 6; do [ -e /proc/self/fd/$d ] && echo $d; done; :'], 1000, { whenTooMuch }).stdout).toBe('');
+    expect(run(['cat'], 1000, { input: 'given', whenTooMuch, shell }).stdout).toBe('given');
+    expect(run(['sh', '-c', 'for d in 3 4 5 6; do [ -e /proc/self/fd/$d ] && echo $d; done; :'], 1000, { whenTooMuch, shell }).stdout).toBe('');
   });
 
   it('gives whole what has just as many bytes, and the beginning of what has more', () => {
-    expect(run(['printf', '1234'], 4, { whenTooMuch })).toEqual({ status: 0, stdout: '1234', stderr: '' });
-    expect(run(['printf', '12345'], 4, { whenTooMuch }).stdout).toBe('1234');
+    expect(run(['printf', '1234'], 4, { whenTooMuch, shell })).toEqual({ status: 0, stdout: '1234', stderr: '' });
+    expect(run(['printf', '12345'], 4, { whenTooMuch, shell }).stdout).toBe('1234');
   });
 });
 
@@ -110,6 +122,26 @@ describe('a program that somebody else has chosen, in a guest', () => {
     expect(await start(agent, ['printf', 'as it is'])).toMatchObject({ exitCode: 0, stdout: 'as it is' });
     expect(agent.ran.map(({ argv }) => argv[0])).toEqual(['sh', 'printf']);
     await expect(start(agent, ['no-such-program'])).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'no-such-program' } });
+  });
+
+  it('is not found by itself: who looks for a command line finds none that runs the one who looks', async () => {
+    const word = `nobody-is-called-${process.pid}`;
+    expect(await execBounded(new HostAgent(), ['pgrep', '-f', word], LIMITS)).toMatchObject({ exitCode: 1, stdout: '' });
+    const still = await runBoundedInGuest(new HostAgent(), { argv: ['pkill', '-f', word] }, { signal: never, ...LIMITS });
+    expect(still).toMatchObject({ exitCode: 1 });
+  });
+
+  it('is named by its own name when it has not ended in time', async () => {
+    await expect(execBounded(new HostAgent(), ['sleep', '1'], { ...LIMITS, timeoutMs: 100 })).rejects.toMatchObject({ message: 'sleep had not ended' });
+  });
+
+  it('is started by nothing else where there is a shell that may not be started', async () => {
+    const beforeStart = ({ argv: [program] }: { readonly argv: readonly string[] }): void => {
+      if (program === 'sh') throw new ModosuError('AGENT_COMMAND_FAILED', 'Failed to execute child process (Permission denied)');
+    };
+    const agent = new HostAgent({ beforeStart });
+    await expect(execBounded(agent, ['printf', 'x'], LIMITS)).rejects.toMatchObject({ code: 'GUEST_PROGRAM_MISSING', context: { program: 'sh' } });
+    expect(agent.ran).toHaveLength(1);
   });
 
   it('is ended with all that it has started when nobody wants it any more', async () => {

@@ -33,8 +33,6 @@ const POLL_MS = [20, 50, 100, 200, 400, 800, 1_500];
 const SILENCE_MS = 120_000;
 const KILLED_WITHIN_MS = 20_000;
 const MAX_CANDIDATES = 200;
-/** Of processes that start processes. */
-const MAX_DEPTH = 10;
 const WAIT_POLL_MS = 1_000;
 /** The kernel keeps no more of the name of a process. */
 const MAX_COMM_BYTES = 15;
@@ -105,23 +103,25 @@ async function killInGuest(agent: GuestAgent, pids: readonly number[]): Promise<
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'GUEST_PROGRAM_MISSING') throw error;
     // Windows: its own program for it, which takes along what they have started.
-    await agent.exec(['taskkill', '/F', '/T', ...pids.flatMap((pid) => ['/PID', String(pid)])], options);
+    await agent.exec(['taskkill', '/F', '/T', ...pids.flatMap((pid) => ['/PID', String(pid)])], options).catch(() => {
+      throw error;
+    });
   }
 }
 
 /** Processes that the process has started, and those that they have. None where the guest cannot be asked for them: the process itself can be ended all the same. */
 async function descendantsOf(agent: GuestAgent, pid: number): Promise<readonly number[]> {
-  const found: number[] = [];
-  let parents = [pid];
-  for (let depth = 0; parents.length > 0 && depth < MAX_DEPTH && found.length < MAX_CANDIDATES; depth += 1) {
-    const lines = parents.flatMap((parent) => ['-e', `PPid:\t${parent}`]);
-    const { stdout } = await agent
-      .exec(['find', '/proc', '-maxdepth', '2', '-name', 'status', '-exec', 'grep', '-lFx', ...lines, '{}', '+'], { timeoutMs: AGENT_TIMEOUT_MS })
-      .catch(() => ({ stdout: '' }));
-    parents = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/status$/gm)].map(([, child]) => Number(child)).slice(0, MAX_CANDIDATES);
-    found.push(...parents);
+  const { stdout } = await agent
+    .exec(['find', '/proc', '-maxdepth', '2', '-name', 'status', '-exec', 'grep', '-H', '^PPid:', '{}', '+'], { timeoutMs: AGENT_TIMEOUT_MS })
+    .catch(() => ({ stdout: '' }));
+  const all = [...stdout.matchAll(/^\/proc\/(\d{1,10})\/status:PPid:\s(\d{1,10})$/gm)].map(([, child, parent]) => [Number(child), Number(parent)] as const);
+  const found = new Set<number>();
+  for (let parents = new Set([pid]); parents.size > 0 && found.size < MAX_CANDIDATES;) {
+    const children = all.filter(([child, parent]) => parents.has(parent) && !found.has(child)).map(([child]) => child);
+    for (const child of children) found.add(child);
+    parents = new Set(children);
   }
-  return found;
+  return [...found].slice(0, MAX_CANDIDATES);
 }
 
 /**

@@ -4,6 +4,7 @@ import { boundedProgram } from '../../test/support/bounded-program';
 import { HostAgent } from '../../test/support/host-agent';
 import { ModosuError } from '../contracts/errors';
 import type { CommandHealthCheck, SqlHealthCheck, TcpHealthCheck } from '../contracts/protection';
+import { boundedOutput } from './bounded-output';
 import type { CommandResult, GuestAgent } from './guest-agent';
 import { checkHealth } from './health-checks';
 
@@ -124,7 +125,9 @@ describe('a command', () => {
 
   it('that prints without end has the beginning of it taken, and costs the guest no more', async () => {
     const check: CommandHealthCheck = { ...command, argv: ['sh', '-c', 'yes flood | head -c 20000000; echo the end >&2; exit 3'] };
-    await expect(checkHealth(new HostAgent(), check, within(0))).rejects.toMatchObject({ message: expect.stringContaining('exit code 3: the end') });
+    const agent = new HostAgent();
+    await expect(checkHealth(agent, check, within(0))).rejects.toMatchObject({ message: expect.stringContaining('exit code 3: the end') });
+    expect(agent.ran.map(({ argv }) => argv)).toEqual([boundedOutput(check.argv as [string], 64 * 1024 + 1, 'drop')]);
   });
 
   it('that hangs fails when the time is over, and is not started again', async () => {

@@ -9,7 +9,7 @@ import { execBounded } from './bounded-output';
 import type { CommandResult, GuestAgent } from './guest-agent';
 
 export interface HealthCheckOptions {
-  /** Abort: ends at once and rejects with the signal's reason. A program that runs in the guest goes on there: nobody can end it through the agent. */
+  /** Abort: ends at once and rejects with the signal's reason. A program that runs in the guest goes on there: nobody ends it. */
   readonly signal: AbortSignal;
   /**
    * How long the check is repeated, from now on. It is tried once at least. One attempt may use all the time that is left: a program that hangs in the guest

@@ -1,7 +1,7 @@
 import { isModosuError, ModosuError } from '../contracts/errors';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import { accountIn, askAccount, runningAs, type Account } from '../guests/account';
-import { boundedOutput, isWithoutShell, notFoundByShell } from '../guests/bounded-output';
+import { boundedOutput, notFoundByShell, saysNoShell } from '../guests/bounded-output';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guests/guest-agent';
 import { programMissing, runInGuest, starting } from '../guests/guest-process';
 import { timedOut } from './deadline';
@@ -49,8 +49,8 @@ export async function runProgram(asked: Asked, account: Account | null, program:
   } catch (error) {
     // What it has started holds its output, or the guest is too busy to tell its end.
     if (isModosuError(error) && error.code === 'AGENT_COMMAND_FAILED' && performance.now() - startedAt >= seconds * 1000) throw timedOut(seconds * 1000);
-    if (account !== null || !isWithoutShell(error)) throw error;
-    return whole(await runAsItIs(asked, { argv, ...given }, leftMs), argv[0]);
+    if (account !== null || !saysNoShell(error)) throw error;
+    return whole(await runAsItIs(asked, { argv, ...given }), argv[0]);
   }
   const { exitCode, stderr } = result;
   if (KILLED.has(exitCode)) {
@@ -65,8 +65,9 @@ export async function runProgram(asked: Asked, account: Account | null, program:
 }
 
 /** In a guest without a shell, as Windows is: nothing there ends the program or bounds what it prints but the agent. */
-async function runAsItIs({ target, signal }: Asked, program: GuestProgram, leftMs: number): Promise<CommandResult> {
-  const inTime = AbortSignal.timeout(Math.max(1, Math.round(leftMs)));
+async function runAsItIs({ target, signal, endsAt }: Asked, program: GuestProgram): Promise<CommandResult> {
+  const leftMs = Math.max(1, Math.round(endsAt - performance.now()));
+  const inTime = AbortSignal.timeout(leftMs);
   try {
     return await runInGuest(target.agent as GuestAgent, program, { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: MAX_MARKER_BYTES + 1 });
   } catch (error) {

@@ -45,7 +45,8 @@ const TRANSPORTS: { readonly [Kind in ProbeSpec['kind']]: (probe: Extract<ProbeS
   fact: tellFact,
 };
 
-const IN_A_GUEST: ReadonlySet<ProbeSpec['kind']> = new Set(['command', 'sql', 'fact']);
+/** Probes that are asked through the agent of a guest. */
+export const IN_A_GUEST: ReadonlySet<ProbeSpec['kind']> = new Set(['command', 'sql', 'fact']);
 
 /**
  * Asks one server once for one marker, and says what came of it. Idempotent as far as its probe is: a declared program runs once for each call, and nothing is

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { programInGuest } from '../../activities/guest-programs';
 import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/protection';
 import type { GuestAgent } from '../../src/guests/guest-agent';
+import { execBounded } from '../../src/guests/bounded-output';
 import { checkHealth } from '../../src/guests/health-checks';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createGuestServer, cutPower, guestExec, guestOutput, startGuest, waitForAgent, waitForPostgresql, type GuestServer } from '../guests/guest-server';
@@ -55,6 +56,13 @@ describe('health checks in a real guest', () => {
   it('a command fails, and no shell looks at its arguments', async () => {
     await expect(run(command('test', '-e', '/nothing; true'), 0)).rejects.toMatchObject(fails(/test ended with exit code 1/));
     await expect(run(command('ls', '$(id)'), 0)).rejects.toMatchObject(fails(/ended with exit code \d.*\$\(id\)/));
+  });
+
+  it('the words of a command arrive as they are, and what looks for them finds nothing but what it looks for', async () => {
+    const words = ['データ', 'a\nb\n', '', ' ', '\u001f', '*?[a]', '~', '-n', '\\0101', '$(id)', "'"] as const;
+    const { stdout } = await execBounded(agent, ['printf', '%s|', ...words], { timeoutMs: 20_000, maxOutputBytes: 1_000 });
+    expect(stdout).toBe(words.map((word) => `${word}|`).join(''));
+    await expect(run(command('pgrep', '-f', 'nobody-is-called-so'), 0)).rejects.toMatchObject(fails(/pgrep ended with exit code 1/));
   });
 
   it('a program that is not there fails', async () => {
@@ -113,12 +121,13 @@ describe('health checks in a real guest', () => {
   });
 
   it('a step of a plan that does not end in time is ended in the guest, with what it has started', async () => {
-    const step = { argv: ['sh', '-c', 'sleep 3601 & sleep 3601; :'] as const, timeoutSeconds: 3 };
-    expect(await programInGuest(agent, step, new AbortController().signal)).toMatchObject({
-      isApplied: false,
-      evidence: expect.stringContaining('told to end'),
-    });
-    expect(await guestOutput(server.uuid, ['sh', '-c', 'pgrep -f "sleep 360[1]" || :'])).toBe('');
+    const step = { argv: ['sh', '-c', 'sleep 3601 & sleep 3601; :'] as const, timeoutSeconds: 20 };
+    const running = programInGuest(agent, step, new AbortController().signal);
+    const sleeping = async (): Promise<number> =>
+      (await guestOutput(server.uuid, ['sh', '-c', 'pgrep -fx "sleep 3601" || :'])).split('\n').filter(Boolean).length;
+    await eventually('both run', async () => (await sleeping()) === 2, 20_000);
+    expect(await running).toMatchObject({ isApplied: false, evidence: expect.stringContaining('told to end') });
+    expect(await sleeping()).toBe(0);
   });
 
   it('a server that has just been started is waited for', async () => {

@@ -186,10 +186,12 @@ export class UserspaceAgent implements GuestAgent {
   }
 
   async exec(argv: readonly [string, ...string[]], options: { readonly timeoutMs: number } & Omit<GuestProgram, 'argv'>): Promise<CommandResult> {
+    const giveUpAt = performance.now() + options.timeoutMs;
     const pid = await this.start({ argv, ...options });
     for (;;) {
       const ended = await this.outcome(pid);
       if (ended !== null) return ended;
+      if (performance.now() > giveUpAt) throw new ModosuError('AGENT_COMMAND_FAILED', `${argv[0]} had not ended after ${options.timeoutMs / 1000} s.`);
       await delay(5);
     }
   }

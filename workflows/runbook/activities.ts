@@ -59,7 +59,7 @@ export const judging = proxyActivities<JudgementActivities>({
   retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s' },
 });
 
-/** One server is asked; it has a minute and a half. Where nobody asks it soon, that is the answer: a person waits for the plan, and the image of a backup does not wait for markers. */
+/** One server is asked; it has two minutes. Where nobody asks it soon, that is the answer: a person waits for the plan, and the image of a backup does not wait for markers. */
 export const peerAsks = (hypervisor: string): Pick<PeerActivities, 'readMarkers'> =>
   proxyActivities<PeerActivities>({
     taskQueue: hostTaskQueue(hypervisor),
