@@ -119,6 +119,8 @@ export interface RuleStep {
   readonly on: 'server' | 'peer';
   /** Before the restored server gets its network, or after. */
   readonly when: 'quarantine' | 'live';
+  /** Of a step on the peer: it is made anew from the server, and nothing of its own is needed for that. Absent: no. */
+  readonly reseeds?: true | undefined;
 }
 
 export const RULE_SEVERITIES = ['warn', 'step', 'block'] as const satisfies readonly FindingSeverity[];
@@ -197,7 +199,7 @@ export type MarkerReading =
 export type MarkerReadings = Readonly<Partial<Record<string, MarkerReading>>>;
 
 /** A step that a plan gains because of a finding, its texts filled in. */
-export interface PlannedRuleStep extends RuleStep {
+export interface PlannedRuleStep extends Omit<RuleStep, 'reseeds'> {
   /** Of the rule that asks for it. */
   readonly code: string;
 }

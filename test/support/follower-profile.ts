@@ -37,7 +37,7 @@ export const FOLLOWER_PROFILE: Profile = profileSchema.parse({
       ],
       severity: 'step',
       message: '"${peer}" has to be made anew.',
-      step: { title: 'Copy the count from "${server}" to "${peer}".', on: 'peer', when: 'live' },
+      step: { title: 'Copy the count from "${server}" to "${peer}".', on: 'peer', when: 'live', reseeds: true },
     },
     {
       code: 'FOLLOWER_STILL_AHEAD',

@@ -36,7 +36,7 @@ export const madeUpRule = (code: string, more: Partial<Rule> = {}): Rule => ({
 
 export const REBUILD = madeUpRule('REBUILD', {
   severity: 'step',
-  step: { title: 'Rebuild ${peer} from ${server}', argv: ['/usr/bin/rebuild', '${peer}'], on: 'peer', when: 'live' },
+  step: { title: 'Rebuild ${peer} from ${server}', argv: ['/usr/bin/rebuild', '${peer}'], on: 'peer', when: 'live', reseeds: true },
 });
 
 const DEFAULT_RULES: readonly Rule[] = [

@@ -68,6 +68,7 @@ function findRuleFaults(profile: Profile, rule: Rule, path: Path, report: Report
   if (rule.step.when === 'quarantine' && rule.phases.every((phase) => phase === 'live')) {
     report([...path, 'step', 'when'], 'in the phase "live" the quarantine is over');
   }
+  if (rule.step.reseeds === true && rule.step.on === 'server') report([...path, 'step', 'reseeds'], 'only the peer can be made anew from the server');
   checkText(profile, rule.step.title, [...path, 'step', 'title'], 'markers', report);
   rule.step.argv?.forEach((text, index) => checkText(profile, text, [...path, 'step', 'argv', index], [], report));
 }

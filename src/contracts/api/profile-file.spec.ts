@@ -125,6 +125,11 @@ it.each([
     swap('severity: step', 'severity: block'),
     /rules\[0\]\.step: only a rule of the severity "step" has a step, not one of "block"/,
   ],
+  [
+    'a server that is made anew from itself',
+    swap('on: server, when: quarantine', 'on: server, when: quarantine, reseeds: true'),
+    /step\.reseeds: only the peer can be made anew from the server/,
+  ],
   ['a step in a quarantine that is over', swap('phases: [plan]', 'phases: [live]'), /step\.when: in the phase "live" the quarantine is over/],
   ["a verdict that is no rule's", swap('severity: step', 'severity: ok'), /rules\[0\]\.severity: /],
   ['no condition', swap('when:\n', 'when: []\n').replace(/ {6}- (?:compare|\{)[^]*?(?= {4}severity)/, ''), /rules\[0\]\.when/],

@@ -44,7 +44,7 @@ export function planSteps(profile: Profile, context: JudgeContext, findings: rea
   return profile.rules.flatMap(({ code, step }) => {
     if (step === null || !findings.some((finding) => finding.code === code)) return [];
     const argv = step.argv?.map((text) => argumentOf(situation, text)) as unknown as typeof step.argv | undefined;
-    return [{ ...step, code, title: sentenceOf(situation, step.title), argv: argv ?? null }];
+    return [{ code, title: sentenceOf(situation, step.title), argv: argv ?? null, on: step.on, when: step.when }];
   });
 }
 

@@ -42,6 +42,15 @@ describe('two generations', () => {
     expect(diffGenerations(generation(1, [change('a')], []), generation(2, [change('a')], [nginx])).summary).toEqual(['1 package added, no change registered']);
   });
 
+  it('of which one was taken in the middle of a change say so, and call no difference unregistered', () => {
+    const later = generation(2, [change('a')], [nginx]);
+    const amid = { ...later, changes: { contained: [change('a')], partly: [{ ...change('b'), ticket: 'OPS-1' }], more: 0 } };
+    expect(diffGenerations(generation(1, [change('a')], []), amid).summary).toEqual([
+      'Generation 2 was taken in the middle of the change "b" (OPS-1).',
+      '1 package added',
+    ]);
+  });
+
   it('of which one does not know its changes, or has no facts, say that nobody can tell', () => {
     const { changes, facts, summary } = diffGenerations(generation(1, null, null), generation(2, [change('a')], [nginx]));
     expect([changes, facts]).toEqual([null, null]);

@@ -20,7 +20,7 @@ export function diffGenerations(one: GenerationDetail, other: GenerationDetail):
     after: afterView,
     changes,
     facts,
-    summary: [...changeWords(changes), ...factWords(facts, changes, [before, after])],
+    summary: [...changeWords(changes), ...[before, after].flatMap(partlyWords), ...factWords(facts, changes, [before, after])],
   };
 }
 
@@ -46,12 +46,19 @@ function changeWords(changes: GenerationDiff['changes']): readonly string[] {
   ];
 }
 
+/** A change that was open when an image was taken accounts for differences, too: nobody can say for which. */
+const partlyWords = ({ generation, changes }: GenerationView): readonly string[] =>
+  (changes?.partly ?? []).map(
+    ({ title, ticket }) => `Generation ${generation} was taken in the middle of the change "${title}"${ticket === null ? '' : ` (${ticket})`}.`,
+  );
+
 /** That something differs although nobody has registered a change is what people look for. */
 function factWords(facts: GenerationDiff['facts'], changes: GenerationDiff['changes'], of: readonly GenerationView[]): readonly string[] {
   if (facts === null) {
     return of.flatMap(({ generation, facts: state }) => (state.state === 'missing' ? [`Generation ${generation} has no facts: ${state.why}.`] : []));
   }
-  const isRegistered = changes === null || changes.added.length + changes.removed.length > 0;
+  const partly = of.flatMap((generation) => generation.changes?.partly ?? []);
+  const isRegistered = changes === null || changes.added.length + changes.removed.length + partly.length > 0;
   const differences = differencesOf(facts);
   return [...(isRegistered ? differences : differences.map((sentence) => `${sentence}, no change registered`)), ...gapsOf(facts)];
 }

@@ -1,6 +1,6 @@
 import { FOLLOWER_PROFILE, followerRelations } from '../../../test/support/follower-profile';
 import { forManyCases } from '../../../test/support/many-cases';
-import type { MarkerReading } from '../../contracts/profile';
+import type { MarkerReading, Profile } from '../../contracts/profile';
 import type { SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import { chooseAgreeingPoints, type SetChoice, type SetServer } from './agreeing-points';
@@ -49,12 +49,17 @@ function point(
   };
 }
 
-const choose = (db01: readonly CandidatePoint[], db02: readonly CandidatePoint[], relations: readonly Relation[] = RELATIONS): SetChoice => {
+const choose = (
+  db01: readonly CandidatePoint[],
+  db02: readonly CandidatePoint[],
+  relations: readonly Relation[] = RELATIONS,
+  profiles: ReadonlyMap<string, Profile> = PROFILES,
+): SetChoice => {
   const server = (name: string, points: readonly CandidatePoint[]): SetServer => {
     const newestFirst = [...points].sort((a, b) => (a.pointInTime < b.pointInTime ? 1 : -1));
     return { name, points: newestFirst, known: newestFirst };
   };
-  return chooseAgreeingPoints({ servers: [server('db01', db01), server('db02', db02)], relations, profiles: PROFILES, now: NOW });
+  return chooseAgreeingPoints({ servers: [server('db01', db01), server('db02', db02)], relations, profiles, now: NOW });
 };
 const ids = ({ points }: SetChoice): readonly string[] => points.map(({ id }) => id);
 
@@ -130,6 +135,14 @@ describe('the recovery points of a set', () => {
       unjudged,
     );
     expect(together).toMatchObject({ basis: 'freeze', choice: ['Backup set set_1 was chosen.'] });
+  });
+
+  it('are not replaced by a step on the peer that does not make it anew', () => {
+    const rules = FOLLOWER_PROFILE.rules.map((rule) => (rule.step === null ? rule : { ...rule, step: { ...rule.step, reseeds: undefined } }));
+    const mending = new Map([['follower', { ...FOLLOWER_PROFILE, rules }]]);
+    const choice = choose([point('db01', 20, { own: 3, peer: 9 })], [point('db02', 30, { own: 9, peer: 3 })], RELATIONS, mending);
+    expect(choice.basis).toBeNull();
+    expect(choice.choice.at(-1)).toContain('No profile says how "db02" would be made anew from "db01"');
   });
 
   it('give way to one source where none agree and the profile says how the others are made anew', () => {

@@ -165,8 +165,7 @@ class Judges {
   /** Whether a profile of the source has a step by which the other one is made anew from it. */
   canBeMadeAnew(source: string, other: string): boolean {
     return this.pairs.some(
-      ({ relation, peer, profile }) =>
-        relation.server === source && peer.server === other && profile.rules.some(({ step }) => step !== null && step.on === 'peer'),
+      ({ relation, peer, profile }) => relation.server === source && peer.server === other && profile.rules.some(({ step }) => step?.reseeds === true),
     );
   }
 

@@ -150,9 +150,10 @@ describe('the command that plans the same with another recovery point', () => {
       attachOldDisks: ['vdc'],
       data: [leftOut],
       leaveChanges: true,
+      leaveCredentials: true,
     };
     expect(planCommand(asked, 'rp_1')).toBe(
-      'modosu restore plan db01 --scenario server --recovery-point rp_1 --incident-at 2026-03-01T02:10:00.000Z --keep-disk vdb --attach-old-disk vdc --no-data --leave-changes',
+      'modosu restore plan db01 --scenario server --recovery-point rp_1 --incident-at 2026-03-01T02:10:00.000Z --keep-disk vdb --attach-old-disk vdc --no-data --leave-changes --leave-credentials',
     );
     expect(planCommand({ serverName: 'db01' }, null)).toBe('modosu restore plan db01 --scenario server');
   });

@@ -26,11 +26,11 @@ export interface SharedSet {
 }
 
 /** What was asked for besides the recovery point. */
-export type AskedFor = Pick<PlanSource, 'serverName' | 'incidentAt' | 'keepDisks' | 'attachOldDisks' | 'data' | 'leaveChanges'>;
+export type AskedFor = Pick<PlanSource, 'serverName' | 'incidentAt' | 'keepDisks' | 'attachOldDisks' | 'data' | 'leaveChanges' | 'leaveCredentials'>;
 
 /** What plans the same with another recovery point. @param recoveryPointId null: with the newest */
 export const planCommand = (
-  { serverName, incidentAt = null, keepDisks = [], attachOldDisks = [], data = [], leaveChanges = false }: AskedFor,
+  { serverName, incidentAt = null, keepDisks = [], attachOldDisks = [], data = [], leaveChanges = false, leaveCredentials = false }: AskedFor,
   recoveryPointId: string | null,
 ): string =>
   [
@@ -41,6 +41,7 @@ export const planCommand = (
     ...attachOldDisks.map((target) => `--attach-old-disk ${target}`),
     ...(data.some(({ why }) => why === 'left-out') ? ['--no-data'] : []),
     ...(leaveChanges ? ['--leave-changes'] : []),
+    ...(leaveCredentials ? ['--leave-credentials'] : []),
   ].join(' ');
 
 /** Where it was looked. */
