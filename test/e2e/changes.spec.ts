@@ -2,19 +2,24 @@ import type { ChangeView } from '../../src/contracts/change';
 import type { GenerationDetail, GenerationDiff, GenerationView } from '../../src/contracts/generation';
 import type { RestorePlanBody } from '../../src/contracts/plan';
 import { isFinal, type RunView } from '../../src/contracts/run';
-import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { guestExec, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
+import { installDpkg, putPackage, type GuestShell } from '../support/guest-dpkg';
 import { eventually } from '../support/up-process';
 
 /** What is changed on a server on purpose, and what is not: an image after each change, and what a restore takes away again. */
 jest.setTimeout(1_200_000);
 const NAME = 'e2e-changes';
-const NO_PACKAGES = 'packages: not compared, those of either were not collected (GUEST_PROGRAM_MISSING)';
+const PACKAGE = '/opt/packages/shop-tools.deb';
 const stack = new E2eStack();
 let guest: GuestServer;
 let change: ChangeView;
 
 const sh = (script: string): Promise<string> => guestOutput(guest.uuid, ['sh', '-c', script]);
+const inGuest: GuestShell = async (script, args, input) => {
+  const { exitCode, stderr } = await guestExec(guest.uuid, ['sh', '-euc', script, 'sh', ...args], input === undefined ? {} : { input });
+  if (exitCode !== 0) throw new Error(`${script}: ${stderr}`);
+};
 const post = async <T>(path: string, body: object): Promise<T> => (await stack.post<T>(path, body)).body;
 const generations = async (): Promise<readonly GenerationView[]> =>
   (await stack.get<{ items: GenerationView[] }>(`/v1/servers/${NAME}/generations`)).body.items;
@@ -39,7 +44,12 @@ beforeAll(async () => {
   await stack.start();
   guest = await stack.addServer({ name: NAME, guest: 'postgresql', protection: { configurationPaths: ['/opt/app'] } });
   await waitForAgent(guest.uuid, 120_000);
-  await sh('mkdir -p /opt/app && echo "workers = 2" > /opt/app/app.conf && sync');
+  await sh('mkdir -p /opt/app && echo "workers = 2" > /opt/app/app.conf');
+  await installDpkg(inGuest);
+  const motd = { name: 'shop-tools', version: '1.2', file: 'usr/share/shop-tools/motd', content: 'welcome\n' };
+  await putPackage(inGuest, '/opt/packages/shop-base.deb', { ...motd, name: 'shop-base', file: 'usr/share/shop-base/readme' });
+  await putPackage(inGuest, PACKAGE, motd);
+  await sh('dpkg -i /opt/packages/shop-base.deb && sync');
 });
 afterAll(() => stack.close());
 
@@ -56,6 +66,7 @@ it('the first image is the baseline: it knows what the server is, and no change'
   const entries = (kind: string) => body.sections?.flatMap((one) => (one.kind === kind && one.state === 'collected' ? one.entries : [])) ?? [];
   expect(entries('kernel').find(({ key }) => key === 'release')?.value).toBe((await sh('uname -r')).trim());
   expect(entries('users').map(({ key }) => key)).toContain('postgres');
+  expect(entries('packages')).toEqual([{ key: 'shop-base:all', value: '1.2' }]);
   expect(entries('mounts').map(({ key }) => key)).toContain('/');
   expect(entries('files').map(({ key }) => key)).toContain('/opt/app/app.conf');
   // What a guest tells of its accounts holds nothing that opens them.
@@ -90,8 +101,7 @@ it('what differs although nobody has registered a change shows as that', async (
   await stack.backup(NAME, 'by hand', { mode: 'online' });
   const between = await diff(2, 3);
   expect(between.changes).toEqual({ added: [], removed: [] });
-  // The guest has no database of packages: that is said, too.
-  expect(between.summary).toEqual(['1 configuration file changed, no change registered', NO_PACKAGES]);
+  expect(between.summary).toEqual(['1 configuration file changed, no change registered']);
 });
 
 it('the plan of a restore says which changes are lost, and what else is different; left as they are, the server lacks them, and undo brings them back', async () => {
@@ -100,7 +110,7 @@ it('the plan of a restore says which changes are lost, and what else is differen
   const body = plan.body as RestorePlanBody;
   expect(body.lostChanges).toMatchObject({
     changes: [{ id: change.id, how: 'missing', applyAgain: { kind: 'text' } }],
-    drift: { of: 1, generation: 3, sentences: ['1 user added', '1 configuration file changed', NO_PACKAGES] },
+    drift: { of: 1, generation: 3, sentences: ['1 user added', '1 configuration file changed'] },
   });
   expect(body.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['CHANGES_LOST', 'FACTS_DIFFER']));
   expect(body.losses).toContain('Configuration change "More workers, and an account for the importer" (OPS-12).');
@@ -135,10 +145,10 @@ it('the plan of a restore says which changes are lost, and what else is differen
 
 it('a restore applies them again: by their programs, and by people, for whom it waits before go-live', async () => {
   const { id: byProgram } = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
-    title: 'A message of the day',
-    applyAgain: { kind: 'command', argv: ['sh', '-c', 'echo welcome > /opt/app/motd'] },
+    title: 'The package shop-tools',
+    applyAgain: { kind: 'command', argv: ['dpkg', '-i', PACKAGE] },
   });
-  await sh('echo welcome > /opt/app/motd; sync');
+  await sh(`dpkg -i ${PACKAGE}; sync`);
   await post(`/v1/changes/${byProgram}/complete`, {});
   const { id: byBrokenProgram } = await post<ChangeView>(`/v1/servers/${NAME}/changes`, {
     title: 'A package that is not to be had any more',
@@ -148,10 +158,16 @@ it('a restore applies them again: by their programs, and by people, for whom it 
   // Each is due an image: until they have one, a run may begin at any moment.
   for (const id of [byProgram, byBrokenProgram]) await imaged(id);
   await idle();
+  const { generation: installed } = await imaged(byProgram);
+  expect((await diff(1, installed as number)).summary).toEqual(
+    expect.arrayContaining(['Only the later one contains the change "The package shop-tools".', '1 package added']),
+  );
   const oldest = (await generations()).find(({ generation }) => generation === 1);
   const plan = await stack.plan(NAME, oldest?.recoveryPointId);
   const body = plan.body as RestorePlanBody;
   expect(body.findings.find(({ code }) => code === 'CHANGES_LOST')).toMatchObject({ severity: 'step' });
+  expect(body.losses).toContain('Configuration change "The package shop-tools".');
+  expect(body.lostChanges?.drift?.sentences).toContain('1 package added');
   expect(body.steps.map(({ key }) => key)).toEqual(expect.arrayContaining([`apply:${byProgram}`, `apply:${byBrokenProgram}`, 'sign-off']));
 
   const { id } = await stack.startRestore(plan);
@@ -162,7 +178,10 @@ it('a restore applies them again: by their programs, and by people, for whom it 
   );
   expect(waiting).toMatchObject({ state: 'running', waitingFor: 'sign-off', allowedActions: ['sign-off', 'undo', 'cancel'] });
   const stepOf = (run: RunView, key: string) => run.steps.find((step) => step.key === key);
-  expect(stepOf(waiting, `apply:${byProgram}`)?.detail).toMatchObject({ applied: true, evidence: 'exit code 0' });
+  expect(stepOf(waiting, `apply:${byProgram}`)?.detail).toMatchObject({
+    applied: true,
+    evidence: expect.stringContaining('Setting up shop-tools (1.2)') as string,
+  });
   expect(stepOf(waiting, `apply:${byBrokenProgram}`)?.detail).toMatchObject({ applied: false, evidence: 'exit code 100: no such package' });
   expect(stepOf(waiting, 'go-live')?.state).toBe('pending');
   // What a person does, as the change says.
@@ -171,7 +190,7 @@ it('a restore applies them again: by their programs, and by people, for whom it 
   const run = await stack.finished(id);
   expect(run).toMatchObject({ state: 'succeeded' });
   expect(stepOf(run, 'sign-off')?.detail).toMatchObject({ signedOffBy: expect.any(String) as string, reason: 'playbook run', applied: 1, notApplied: 1 });
-  expect(await sh('cat /opt/app/app.conf /opt/app/motd')).toBe('workers = 8\nwelcome\n');
+  expect(await sh('cat /opt/app/app.conf /usr/share/shop-tools/motd; dpkg-query -W')).toBe('workers = 8\nwelcome\nshop-base\t1.2\nshop-tools\t1.2\n');
   const inServer = async (of: string) => (await stack.get<ChangeView>(`/v1/changes/${of}`)).body.inServer;
   expect([await inServer(change.id), await inServer(byProgram), await inServer(byBrokenProgram)]).toEqual(['yes', 'yes', 'no']);
   await stack.expectOrder(run);
