@@ -3,6 +3,7 @@ import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
 import { addChangeCommands } from './commands/changes';
 import { addCompletionCommands } from './commands/completion';
+import { addExplainCommand } from './commands/explain';
 import { addGenerationCommands } from './commands/generations';
 import { addGroupCommands } from './commands/groups';
 import { addInventoryCommands } from './commands/inventory';
@@ -89,6 +90,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
   addDecisionCommands(addRunCommands(program, context), context);
   addWayBackCommands(program, context);
   addAuditCommands(program, context);
+  addExplainCommand(program, context);
   addTokenCommands(program, context);
   addCompletionCommands(program, context);
   return program;

@@ -54,6 +54,8 @@ describe('completion', () => {
     expect(await values('backup', 'data', 'db01', '--data-set', '')).toEqual(['uploads', 'shop', 'ledgers']);
     expect(await values('backup', 'data', 'nobody', '--data-set', '')).toEqual([]);
     expect(await values('explain', 'SERVER_B')).toEqual(['SERVER_BUSY']);
+    expect(await values('explain', 'RPO_')).toEqual(['RPO_EXCEEDED']);
+    expect(await values('explain', 'NOT_ENOUGH_S')).toEqual(['NOT_ENOUGH_SPACE']);
     expect(await values('server', 'show', 'db01', '')).toEqual([]);
   });
 

@@ -79,6 +79,40 @@ describe('modosu profile', () => {
     expect(await cli(api, ['profile', 'show', '../x'])).toMatchObject({ code: 3 });
   });
 
+  it('explain: what a rule says, and of which profile it is', async () => {
+    await put('own-age.yaml', await renamed('own-age'));
+    const { code, stdout, stderr } = await cli(api, ['explain', 'standby_ahead']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      /^code +STANDBY_AHEAD\n\nrule of +profile postgresql-replication, shipped with Modosu: `modosu profile show postgresql-replication`$/m,
+    );
+    expect(stdout).toMatch(/^severity +block\nwhat it says +"\$\{peer\}"/m);
+    expect((await cli(api, ['explain', 'STANDBY_TO_REBUILD'])).stdout).toMatch(/^step +\S.* \((quarantine|live), by people\)$/m);
+    const several = await cli(api, ['explain', 'RECOVERY_POINT_TOO_OLD', '--output', 'json']);
+    expect(JSON.parse(several.stdout)).toMatchObject({
+      code: 'RECOVERY_POINT_TOO_OLD',
+      rules: [
+        { profile: 'max-age', origin: 'shipped', severity: 'block' },
+        { profile: 'own-age', origin: 'own', severity: 'block' },
+      ],
+    });
+    expect(parse((await cli(api, ['explain', 'RECOVERY_POINT_TOO_OLD', '--output', 'yaml'])).stdout)).toEqual(JSON.parse(several.stdout));
+  });
+
+  it('explain: a code that nobody has, and one that cannot be looked for', async () => {
+    expect(await cli(api, ['explain', 'NO_SUCH_CODE'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: USAGE: There is no code "NO_SUCH_CODE": neither Modosu itself nor a rule of its \d+ profiles has it\./) as string,
+    });
+    await put('bad.yaml', (await renamed('bad')).replace('version: 1', 'version: 2'));
+    expect(await cli(api, ['explain', 'STANDBY_AHEAD'])).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/^error: PROFILE_INVALID: Modosu itself has no code STANDBY_AHEAD[^]*bad\.yaml:2:10/) as string,
+    });
+  });
+
   it('check: says file, line and column of every error, and asks no server', async () => {
     const [good, bad, other] = [
       await put('own-age.yaml', await renamed('own-age')),

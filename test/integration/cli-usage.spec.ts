@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import { CliRun, type CliResult } from './cli-harness';
 
 /** Nothing of this asks the API. */
@@ -96,7 +97,8 @@ describe('modosu, usage', () => {
     [['completion', 'tcsh']],
     [['way-back', 'list', '--state', 'odd']],
     [['up']],
-    [['explain', 'NO_SUCH_CODE']],
+    [['explain']],
+    [['explain', 'no such code']],
   ])('%j is a wrong usage: exit code 2, nothing on standard output', async (argv) => {
     const { code, stdout, stderr } = await cli(argv);
     expect(code).toBe(2);
@@ -110,5 +112,36 @@ describe('modosu, usage', () => {
     expect(stdout).toMatch(/SERVER_BUSY/);
     expect(stdout).toMatch(/exit code +5/);
     expect(JSON.parse((await cli(['explain', 'PLAN_BLOCKED', '-o', 'json'])).stdout)).toMatchObject({ code: 'PLAN_BLOCKED', exitCode: 9 });
+  });
+
+  it.each([
+    ['no_compatible_point', /^code +NO_COMPATIBLE_POINT\nmeaning +None of the recovery points .*\nwhat to do +Follow the remedy/],
+    ['RPO_EXCEEDED', /^code +RPO_EXCEEDED\nmeaning +The newest usable recovery point .*\nwhat to do +Take one now/],
+    ['WAITING_FOR_GO_LIVE', /^code +WAITING_FOR_GO_LIVE\nmeaning +A restore waits .*\nwhat to do +Look at the server/],
+  ])('explains %s of a finding, a breach or an alert without asking the API', async (given, expected) => {
+    expect(await cli(['explain', given])).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(expected) as string });
+    expect(parse((await cli(['explain', given, '-o', 'yaml'])).stdout)).toEqual({
+      code: given.toUpperCase(),
+      finding: { meaning: expect.any(String) as string, whatToDo: expect.any(String) as string },
+    });
+  });
+
+  it('explains a code that is of an error and of a finding as both', async () => {
+    const { stdout } = await cli(['explain', 'NOT_ENOUGH_SPACE']);
+    expect(stdout).toMatch(/^kind +capacity$/m);
+    expect(stdout).toMatch(/^what to do +Free the amount named/m);
+    expect(stdout).toMatch(/^as a finding +A directory has too little room/m);
+    expect(stdout).toMatch(/^what to do +Free as much as the finding says/m);
+    expect(JSON.parse((await cli(['explain', 'NOT_ENOUGH_SPACE', '-o', 'json'])).stdout)).toMatchObject({
+      kind: 'capacity',
+      exitCode: 1,
+      finding: { meaning: expect.stringContaining('too little room') as string },
+    });
+  });
+
+  it('does not say of a code that there is none while nobody can be asked for the rules of profiles', async () => {
+    const { code, stdout, stderr } = await cli(['explain', 'STANDBY_AHEAD']);
+    expect({ code, stdout }).toEqual({ code: 10, stdout: '' });
+    expect(stderr).toMatch(/^error: API_UNREACHABLE: Modosu itself has no code STANDBY_AHEAD, and rules of profiles could not be asked: /);
   });
 });

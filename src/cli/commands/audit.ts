@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { ERROR_CODES, isErrorCode } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 import type { AuditEntryView, AuditVerification } from '../../contracts/run';
 import { limitOption, type CliContext } from '../context';
-import { exitCodeOf } from '../exit-codes';
-import { fields, plain, table, utc } from '../output/text';
+import { plain, table, utc } from '../output/text';
 
 export function addAuditCommands(program: Command, context: CliContext): void {
   const audit = program.command('audit').description('who did what, when, why, with what result');
@@ -33,29 +31,6 @@ export function addAuditCommands(program: Command, context: CliContext): void {
       printer.data(value, () => verdictText(value));
       if (value.intact) return;
       throw new ModosuError('AUDIT_CHAIN_BROKEN', `Audit entry ${value.firstBadSeq} does not fit the chain: ${value.problem}`);
-    });
-
-  program
-    .command('explain')
-    .description('say what an error code means and what to do')
-    .argument('<code>', 'such as SERVER_BUSY')
-    .action((given: string, _options: unknown, command: Command) => {
-      const code = given.toUpperCase();
-      if (!isErrorCode(code)) {
-        throw new ModosuError('USAGE', `There is no error code ${JSON.stringify(given)}.`, { hint: 'Codes stand in capital letters after "error:".' });
-      }
-      const { kind, retry, hint } = ERROR_CODES[code];
-      const explained = { code, kind, retry, hint, exitCode: exitCodeOf(code) };
-      const again = retry === 'later' ? 'may help later' : 'changes nothing';
-      context.printer(command).data(explained, () =>
-        fields([
-          ['code', code],
-          ['kind', kind],
-          ['trying again', again],
-          ['what to do', hint],
-          ['exit code', String(explained.exitCode)],
-        ]),
-      );
     });
 }
 

@@ -5,7 +5,8 @@ import type { ProfileSummary } from '../../contracts/api/profile-view';
 import type { ServerView } from '../../contracts/api/server';
 import type { TokenView } from '../../contracts/api/token';
 import type { BackupSetView } from '../../contracts/backup-set';
-import { ERROR_CODES } from '../../contracts/error-codes';
+import { ERROR_CODES, isErrorCode } from '../../contracts/error-codes';
+import { FINDING_CODES } from '../../contracts/finding-codes';
 import { describeAge } from '../../contracts/format';
 import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
 import type { OffsiteRepositoryView, TransferView } from '../../contracts/offsite-copies';
@@ -68,7 +69,10 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
     case 'token':
       return (await items<TokenView>(context, '/v1/tokens')).map(({ id, name, scopes }) => ({ value: id, description: `${name}: ${scopes.join(', ')}` }));
     case 'code':
-      return Object.entries(ERROR_CODES).map(([value, { hint }]) => ({ value, description: hint }));
+      return [
+        ...Object.entries(ERROR_CODES).map(([value, { hint }]) => ({ value, description: hint })),
+        ...Object.entries(FINDING_CODES).flatMap(([value, { meaning }]) => (isErrorCode(value) ? [] : [{ value, description: meaning }])),
+      ];
     default:
       return [];
   }
