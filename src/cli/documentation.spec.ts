@@ -1,16 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { estateSchema } from '../contracts/api/estate';
 import { parseProfileFile } from '../contracts/api/profile-file';
 import { relationSchema } from '../contracts/api/relation';
 import type { ModosuError } from '../contracts/errors';
 import { parameterFaults, ruleFaults } from '../domain/consistency/relation-faults';
+import { inertProgram, wordsOf } from '../../test/support/inert-program';
 import { shippedProfile } from '../../test/support/judged-profile';
-import { CliContext } from './context';
-import type { CliIo } from './io';
-import { buildProgram } from './main';
 
 const ROOT = join(__dirname, '../..');
 const PAGES = [
@@ -45,12 +42,6 @@ const COMMANDS: readonly (readonly [page: string, command: string, isWhole: bool
   return [...[...new Set(lines)].map((command) => [page, command, true] as const), ...[...new Set(inline)].map((command) => [page, command, false] as const)];
 });
 
-/** Words as a shell would make them: quotes, and a comment after white space. */
-function wordsOf(command: string): readonly string[] {
-  const words = command.replace(/(^|\s)#.*$/, '').match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? [];
-  return words.map((word) => word.replace(/^["']|["']$/g, ''));
-}
-
 const NAMED_ONLY: ReadonlySet<string> = new Set([
   'commander.missingArgument',
   'commander.missingMandatoryOptionValue',
@@ -58,27 +49,13 @@ const NAMED_ONLY: ReadonlySet<string> = new Set([
   'commander.optionMissingArgument',
 ]);
 
-const silent = { write: () => undefined };
-const io: CliIo = { stdout: silent, stderr: silent, env: {}, now: () => new Date(), onInterrupt: () => () => undefined, readFile: async () => Buffer.from('') };
-
-/** The program that understands everything and does nothing. */
-function inert(): Command {
-  const program = buildProgram(new CliContext(io), '0');
-  const every = (command: Command): readonly Command[] => [command, ...command.commands.flatMap(every)];
-  for (const command of every(program)) {
-    command.exitOverride().configureOutput({ writeOut: () => undefined, writeErr: () => undefined });
-    if (command.commands.length === 0) command.action(() => undefined);
-  }
-  return program;
-}
-
 describe('documentation', () => {
   it('has commands to look at', () => {
     expect(COMMANDS.length).toBeGreaterThan(60);
   });
 
   const understood = (command: string): Promise<unknown> =>
-    inert().parseAsync(
+    inertProgram().parseAsync(
       wordsOf(command)
         .slice(1)
         .filter((word) => word !== '…'),
@@ -94,12 +71,16 @@ describe('documentation', () => {
     }
   });
 
-  it.each(['modosu run lits', 'modosu restore plan db01 --scenario servers', 'modosu run confirm RUN', 'modosu token create x --scope read --forever'])(
-    '%s would be noticed',
-    async (command) => {
-      await expect(understood(command)).rejects.toThrow();
-    },
-  );
+  it.each([
+    'modosu run lits',
+    'modosu restore plan db01 --scenario servers',
+    'modosu run confirm RUN',
+    'modosu token create x --scope read --forever',
+    'modosu catalog rebuild --key FILE',
+    'modosu catalog mend',
+  ])('%s would be noticed', async (command) => {
+    await expect(understood(command)).rejects.toThrow();
+  });
 
   it.each(BLOCKS.filter(({ language, text }) => language === 'yaml' && /^servers:/m.test(text)).map(({ page, text }) => [page, text] as const))(
     'the estate in %s is one',

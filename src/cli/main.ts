@@ -1,5 +1,4 @@
 import { Command, CommanderError, Option } from 'commander';
-import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
 import { addAuditCommands } from './commands/audit';
 import { addChangeCommands } from './commands/changes';
 import { addCompletionCommands } from './commands/completion';
@@ -11,29 +10,18 @@ import { addDecisionCommands, addWayBackCommands } from './commands/decisions';
 import { addProfileCommands } from './commands/profiles';
 import { addRelationCommands } from './commands/relations';
 import { addRestoreCommands } from './commands/restores';
+import { addRoleCommands } from './commands/roles';
 import { addBackupCommands, addRunCommands } from './commands/runs';
 import { addOffsiteCommands } from './commands/offsite';
 import { addProtectionCommands } from './commands/protection';
 import { addVerificationCommands } from './commands/verifications';
 import { addTokenCommands } from './commands/tokens';
 import { CliContext } from './context';
-import { EXIT, exitCodeOf } from './exit-codes';
+import { EXIT } from './exit-codes';
+import { tellFailure } from './failure';
 import { line, processIo, type CliIo } from './io';
 import { OUTPUT_FORMATS } from './output/printer';
-import { plain } from './output/text';
 import { Interrupted } from './watch/waiting';
-
-/** Commands that are roles of the program, not requests to the API: `src/roles/main.ts` carries them out before it asks the CLI. */
-const ROLES: readonly (readonly [string, string])[] = [
-  ['up', 'run everything on this machine: API, worker, PostgreSQL, Temporal'],
-  ['api', 'run the API only'],
-  ['worker', 'run a worker only'],
-  ['migrate', 'bring the database schema up to date'],
-  ['doctor', 'check everything a run needs, and say what to do'],
-  ['catalog', 'keep the restore system itself from being lost, and rebuild it: key | copy | copies | rebuild | compare'],
-  ['data-repository', 'begin data repositories anew whose storage is lost: renew (--server NAME … | --all) --reason TEXT [--dry-run]'],
-  ['support-bundle', 'pack logs, configuration and the newest runs without secrets: [--file PATH]'],
-];
 
 export interface CliOptions {
   /** Absent: the process's own. */
@@ -67,16 +55,7 @@ export function buildProgram(context: CliContext, version: string | undefined): 
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', HELP);
   if (version !== undefined) program.version(version, '-V, --version', 'show the version');
-  for (const [name, description] of ROLES) {
-    program
-      .command(name)
-      .description(description)
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw new ModosuError('USAGE', `\`${name}\` is a role of the program, not a request to the API.`, { hint: `Start it as \`modosu ${name}\`.` });
-      });
-  }
+  addRoleCommands(program);
   addInventoryCommands(program, context);
   addProtectionCommands(program, context);
   addVerificationCommands(program, context);
@@ -113,13 +92,5 @@ function report(io: CliIo, error: unknown): number {
     line(io.stderr, error.message);
     return EXIT.interrupted;
   }
-  const failure = toModosuError(error);
-  line(io.stderr, `error: ${failure.code}: ${plain(failure.message)}`);
-  const { errors, runId, requestId } = failure.context;
-  if (Array.isArray(errors)) for (const text of errors as readonly string[]) line(io.stderr, `  ${plain(text)}`);
-  if (typeof runId === 'string') line(io.stderr, `run:   ${plain(runId)}`);
-  if (typeof requestId === 'string') line(io.stderr, `request: ${plain(requestId)}`);
-  line(io.stderr, `hint:  ${plain(failure.hint)}`);
-  if (!isModosuError(error) && io.env['MODOSU_DEBUG'] === '1' && error instanceof Error) line(io.stderr, error.stack ?? '');
-  return exitCodeOf(failure.code);
+  return tellFailure(io, error);
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { stringify } from 'yaml';
 import type { Catalog } from '../catalog/catalog';
 import { beginFencingTokens } from '../catalog/catalog-import';
+import type { CATALOG } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
 import type { Estate, RepositoryDeclaration } from '../contracts/api/estate';
@@ -26,9 +27,8 @@ import { Adapters, catalogueCopies, openCatalog } from './wiring';
  * where nothing else is left. Returns the exit code. Throws `USAGE` and what its parts throw.
  */
 export async function runCatalog(env: NodeJS.ProcessEnv, [command, ...args]: readonly string[], io: CatalogIo): Promise<number> {
-  const carryOut = COMMANDS.get(command ?? '');
-  if (carryOut === undefined) throw usage(command === undefined ? 'was not told what to do' : `does not know "${command}"`);
-  return carryOut(env, args, io);
+  if (command === undefined || !isCommand(command)) throw usage(command === undefined ? 'was not told what to do' : `does not know "${command}"`);
+  return COMMANDS[command](env, args, io);
 }
 
 export interface CatalogIo {
@@ -38,13 +38,10 @@ export interface CatalogIo {
   readonly now: () => Date;
 }
 
-const COMMANDS: ReadonlyMap<string, (env: NodeJS.ProcessEnv, args: readonly string[], io: CatalogIo) => Promise<number>> = new Map([
-  ['key', showKey],
-  ['copy', copyNow],
-  ['copies', listCopies],
-  ['rebuild', rebuild],
-  ['compare', compare],
-]);
+type CatalogCommand = (env: NodeJS.ProcessEnv, args: readonly string[], io: CatalogIo) => Promise<number>;
+
+const COMMANDS: Readonly<Record<keyof typeof CATALOG, CatalogCommand>> = { key: showKey, copy: copyNow, copies: listCopies, rebuild, compare };
+const isCommand = (name: string): name is keyof typeof CATALOG => Object.hasOwn(COMMANDS, name);
 
 /** Who has done it, as the audit says. */
 const ACTOR = 'administrator';
@@ -53,7 +50,7 @@ const DEFAULT_REPOSITORY = 'main';
 const DEFAULT_HYPERVISOR = 'local';
 
 async function showKey(env: NodeJS.ProcessEnv, args: readonly string[], { write, say, now }: CatalogIo): Promise<number> {
-  const { output } = catalogOptions(args, {});
+  const { output } = catalogOptions('key', args);
   const secrets = new DirectorySecrets(loadConfigOfInstallation(env).layout.secrets);
   const key = await secrets.getOrMake(RECOVERY_KEY);
   write(output === 'table' ? `${key}\n` : rendered({ recoveryKey: key }, output));
@@ -66,7 +63,7 @@ async function showKey(env: NodeJS.ProcessEnv, args: readonly string[], { write,
 }
 
 async function copyNow(env: NodeJS.ProcessEnv, args: readonly string[], { write, say }: CatalogIo): Promise<number> {
-  const { output } = catalogOptions(args, {});
+  const { output } = catalogOptions('copy', args);
   const config = loadConfigOfInstallation(env);
   const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
   try {
@@ -105,7 +102,7 @@ async function copyNow(env: NodeJS.ProcessEnv, args: readonly string[], { write,
 }
 
 async function listCopies(env: NodeJS.ProcessEnv, args: readonly string[], { write, say }: CatalogIo): Promise<number> {
-  const options = catalogOptions(args, { isPlaceNeeded: true });
+  const options = catalogOptions('copies', args);
   const secrets = new DirectorySecrets(loadConfigOfInstallation(env).layout.secrets);
   const recoveryKey = options.keyFile === null ? await secrets.read(RECOVERY_KEY) : await readKeyFile(options.keyFile);
   if (recoveryKey === null) throw noKey();
@@ -128,7 +125,7 @@ async function listCopies(env: NodeJS.ProcessEnv, args: readonly string[], { wri
 }
 
 async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write, now }: CatalogIo): Promise<number> {
-  const options = catalogOptions(args, { isPlaceNeeded: true, ofRebuild: true });
+  const options = catalogOptions('rebuild', args);
   const { output, dryRun } = options;
   const config = loadConfigOfInstallation(env);
   const { databaseOwnerUrl, layout } = config;
@@ -238,7 +235,7 @@ async function placesOf({ repository, offsite, offsiteEnvironment }: CatalogOpti
 }
 
 async function compare(env: NodeJS.ProcessEnv, args: readonly string[], { write }: CatalogIo): Promise<number> {
-  const options = catalogOptions(args, { isComparison: true });
+  const options = catalogOptions('compare', args);
   const config = loadConfigOfInstallation(env);
   const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
   try {

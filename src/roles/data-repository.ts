@@ -1,13 +1,14 @@
-import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
 import type { Catalog } from '../catalog/catalog';
+import { RENEW } from '../cli/role-commands';
 import { loadConfigOfInstallation } from '../config/config';
 import { createLog } from '../config/log';
 import { ModosuError, toModosuError, type ErrorSummary } from '../contracts/errors';
 import { cleanWords } from '../contracts/text';
 import type { DataRepository, DataRepositoryPresence } from '../repositories/data/data-repository';
+import { readArguments } from './arguments';
 import { allRecoveryPoints } from './catalogue/findings';
-import { REPORT_FORMATS, type ReportFormat } from './doctor/report';
+import type { ReportFormat } from './doctor/report';
 import { openCatalog, openDataRepository } from './wiring';
 
 /** Who has done it, as the audit says. */
@@ -119,25 +120,8 @@ export async function renewDataRepositories(
 }
 
 function renewOptions(args: readonly string[]): RenewOptions & { readonly output: ReportFormat } {
-  let values;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        output: { type: 'string', short: 'o', default: 'table' },
-        server: { type: 'string', multiple: true },
-        all: { type: 'boolean' },
-        reason: { type: 'string' },
-        'dry-run': { type: 'boolean' },
-      },
-      allowPositionals: false,
-    }));
-  } catch (error) {
-    throw usage(`cannot read what it was told: ${(error as Error).message}`);
-  }
-  const output = REPORT_FORMATS.find((known) => known === values.output);
-  if (output === undefined) throw usage(`knows no form "${values.output}"`);
-  const { server: servers = [], all = false, reason = '', 'dry-run': isDryRun = false } = values;
+  const { output, text, texts, has } = readArguments(RENEW, args);
+  const [servers, all, reason, isDryRun] = [texts('server'), has('all'), text('reason') ?? '', has('dry-run')];
   if (all === servers.length > 0) throw usage(all ? 'was told both, some servers and all' : 'was not told which servers');
   if (reason.trim() === '' && !isDryRun) throw usage('was not told why');
   return { output, servers, reason: cleanWords(reason, MOST_REASON), isDryRun };

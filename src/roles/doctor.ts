@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { DOCTOR } from '../cli/role-commands';
 import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
 import { createLog } from '../config/log';
-import { ModosuError, toModosuError } from '../contracts/errors';
+import { toModosuError } from '../contracts/errors';
 import { directoryProfiles } from '../profiles/profile-source';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { createRunStarter } from '../temporal/run-starter';
+import { readArguments } from './arguments';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
-import { render, REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
+import { render, reportOf } from './doctor/report';
 import { checkProfiles } from './doctor/profiles';
 import { checkSecretStores } from './doctor/secret-stores';
 import {
@@ -27,9 +28,9 @@ import { Adapters, openCatalog, openDataRepository, openTemporal } from './wirin
  * Looks at each thing a run needs and says what is wrong and what to do. Changes nothing. Returns the exit code: 0 only when nothing failed. Throws `USAGE`.
  */
 export async function runDoctor(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void): Promise<number> {
-  const format = formatOf(args);
+  const { output } = readArguments(DOCTOR, args);
   const report = reportOf(await examine(env));
-  write(render(report, format));
+  write(render(report, output));
   return report.failed === 0 ? 0 : 1;
 }
 
@@ -114,16 +115,5 @@ async function checkRuns(config: Config, catalog: ReturnType<typeof openCatalog>
     return [...server, ...(answers ? await checkControlWorker(runs) : []), ...(await estate(answers ? runs : null))];
   } finally {
     await temporal.close();
-  }
-}
-
-function formatOf(args: readonly string[]): ReportFormat {
-  try {
-    const { values } = parseArgs({ args: [...args], options: { output: { type: 'string', short: 'o', default: 'table' } }, allowPositionals: false });
-    const format = REPORT_FORMATS.find((known) => known === values.output);
-    if (format !== undefined) return format;
-    throw new Error(`--output must be one of ${REPORT_FORMATS.join(', ')}`);
-  } catch (error) {
-    throw new ModosuError('USAGE', `\`modosu doctor\`: ${(error as Error).message}.`, { hint: 'Use `modosu doctor [--output table|json|yaml]`.' });
   }
 }

@@ -1,6 +1,8 @@
+import { exitCodeOf } from '../cli/exit-codes';
+import { tellFailure } from '../cli/failure';
 import { createLog } from '../config/log';
 import { programVersion } from '../config/version';
-import { toModosuError, type ModosuError } from '../contracts/errors';
+import { ModosuError, toModosuError } from '../contracts/errors';
 import { tellParent } from './parent';
 import { shutdownSignal } from './shutdown';
 
@@ -11,13 +13,12 @@ async function main([command, ...rest]: readonly string[]): Promise<number> {
   const wantsHelp = rest.includes('--help') || rest.includes('-h');
   if (command === undefined || wantsHelp) return cli();
   if ((SERVICES as readonly string[]).includes(command)) {
-    if (rest.length > 0) return usage(command, rest);
+    if (rest.length > 0) return tellFailure(process, unknownWords(command, rest));
     return serve(command as (typeof SERVICES)[number]);
   }
   if (command === 'migrate') {
-    if (rest.some((argument) => argument !== '--down')) return usage(command, rest);
     const { runMigrate } = await import('./migrate.js');
-    return orTellUser(() => runMigrate(process.env, { down: rest.includes('--down'), say: (line) => process.stdout.write(`${line}\n`) }).then(() => 0));
+    return orTellUser(() => runMigrate(process.env, rest, (line) => void process.stdout.write(`${line}\n`)));
   }
   if (command === 'doctor') {
     const { runDoctor } = await import('./doctor.js');
@@ -59,9 +60,9 @@ async function serve(role: (typeof SERVICES)[number]): Promise<number> {
   } catch (thrown) {
     const error = toModosuError(thrown);
     await tellParent({ type: 'failed', error: error.summary() });
-    if (process.stderr.isTTY) tellUser(error);
-    else createLog({ level: 'info', role }).fatal({ code: error.code, hint: error.hint, error: thrown }, error.message);
-    return 1;
+    if (process.stderr.isTTY) return tellFailure(process, thrown);
+    createLog({ level: 'info', role }).fatal({ code: error.code, hint: error.hint, error: thrown }, error.message);
+    return exitCodeOf(error.code);
   }
 }
 
@@ -69,24 +70,15 @@ async function orTellUser(action: () => Promise<number>): Promise<number> {
   try {
     return await action();
   } catch (thrown) {
-    const error = toModosuError(thrown);
-    tellUser(error);
-    return error.code === 'USAGE' ? 2 : 1;
+    return tellFailure(process, thrown);
   }
 }
 
-const tellUser = (error: ModosuError): void => void process.stderr.write(`error ${error.code}: ${error.message}\n  hint: ${error.hint}\n`);
-
-function usage(command: string, rest: readonly string[]): number {
-  process.stderr.write(`error USAGE: \`modosu ${command}\` does not know ${rest.join(' ')}.\n  hint: See \`modosu ${command} --help\`.\n`);
-  return 2;
-}
+const unknownWords = (command: string, words: readonly string[]): ModosuError =>
+  new ModosuError('USAGE', `\`modosu ${command}\` does not know ${words.join(' ')}.`, { hint: `See \`modosu ${command} --help\`.` });
 
 main(process.argv.slice(2)).then(
   // Exit explicitly: a pool or channel that somebody forgot must not keep a stopped service alive.
   (exitCode) => process.exit(exitCode),
-  (thrown: unknown) => {
-    tellUser(toModosuError(thrown));
-    process.exit(1);
-  },
+  (thrown: unknown) => process.exit(tellFailure(process, thrown)),
 );

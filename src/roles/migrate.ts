@@ -1,16 +1,19 @@
+import { MIGRATE } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { ModosuError } from '../contracts/errors';
 import { revertMigrations, runMigrations } from '../catalog/migrate';
 import { TemporalClient } from '../temporal/client';
 import { ensureNamespace } from '../temporal/namespace';
+import { readArguments } from './arguments';
 
 const NAMESPACE_DEADLINE_MS = 90_000;
 
 /**
- * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `down`: undoes the newest migration, with all data in
- * what it had made. Idempotent.
+ * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `--down`: undoes the newest migration, with all data in
+ * what it had made. Idempotent. Returns the exit code. Throws `USAGE`, `CONFIG_INVALID`.
  */
-export async function runMigrate(env: NodeJS.ProcessEnv, { down, say }: { readonly down: boolean; readonly say: (line: string) => void }): Promise<void> {
+export async function runMigrate(env: NodeJS.ProcessEnv, args: readonly string[], say: (line: string) => void): Promise<number> {
+  const { has } = readArguments(MIGRATE, args);
   const config = loadConfigOfInstallation(env);
   const { databaseOwnerUrl } = config;
   if (databaseOwnerUrl === null) {
@@ -18,14 +21,15 @@ export async function runMigrate(env: NodeJS.ProcessEnv, { down, say }: { readon
       context: { variable: 'MODOSU_DATABASE_OWNER_URL' },
     });
   }
-  if (down) {
+  if (has('down')) {
     const reverted = await revertMigrations(databaseOwnerUrl, 1);
     say(reverted.length === 0 ? 'Nothing to undo.' : `Undone: ${reverted.join(', ')}`);
-    return;
+    return 0;
   }
   const executed = await runMigrations(databaseOwnerUrl, config.appRole);
   say(executed.length === 0 ? 'The database is up to date.' : `Done: ${executed.join(', ')}`);
   await migrateTemporal(config, say);
+  return 0;
 }
 
 async function migrateTemporal(config: Config, say: (line: string) => void): Promise<void> {

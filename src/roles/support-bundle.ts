@@ -1,8 +1,8 @@
 import { constants, copyFile, link, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { stringify } from 'yaml';
+import { SUPPORT_BUNDLE } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
 import { stateLayout } from '../config/state-layout';
@@ -13,8 +13,9 @@ import { formatBytes } from '../contracts/format';
 import { runCommand } from '../system/child-process';
 import { withinDeadline } from '../contracts/deadline';
 import { errorCode, errorMessage } from '../system/files';
+import { readArguments } from './arguments';
 import { examine } from './doctor';
-import { REPORT_FORMATS, reportOf, type ReportFormat } from './doctor/report';
+import { reportOf, type ReportFormat } from './doctor/report';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
 import { openCatalog } from './wiring';
@@ -158,19 +159,8 @@ async function orRefused(path: string, write: () => Promise<void>): Promise<void
 }
 
 function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly format: ReportFormat } {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { file: { type: 'string', short: 'f' }, output: { type: 'string', short: 'o', default: 'table' } },
-      allowPositionals: false,
-    });
-    const format = REPORT_FORMATS.find((known) => known === values.output);
-    if (format === undefined) throw new Error(`--output must be one of ${REPORT_FORMATS.join(', ')}`);
-    if (values.file === '') throw new Error('--file needs a path');
-    return { file: resolve(values.file ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`), format };
-  } catch (error) {
-    throw new ModosuError('USAGE', `\`modosu support-bundle\`: ${errorMessage(error)}.`, {
-      hint: 'Use `modosu support-bundle [--file PATH] [--output table|json|yaml]`.',
-    });
-  }
+  const { output, text } = readArguments(SUPPORT_BUNDLE, args);
+  const file = text('file') ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`;
+  if (file === '') throw new ModosuError('USAGE', '`modosu support-bundle`: --file needs a path.', { hint: 'See `modosu support-bundle --help`.' });
+  return { file: resolve(file), format: output };
 }

@@ -104,7 +104,7 @@ it('on an empty machine all of it comes back: inventory, policy, hold, history, 
   expect((await audit()).find(({ action }) => action === 'catalog.rebuilt')?.details).toMatchObject({ auditBefore: { seq: report.audit?.entries } });
   await expect(stack.get('/v1/audit/verify')).resolves.toMatchObject({ body: { intact: true } });
   // Once only; what is there already is compared, not made again.
-  await expect(rebuild('--key-file', keyFile())).resolves.toMatchObject({ exitCode: 1, stderr: expect.stringContaining('CATALOG_NOT_EMPTY') as string });
+  await expect(rebuild('--key-file', keyFile())).resolves.toMatchObject({ exitCode: 5, stderr: expect.stringContaining('CATALOG_NOT_EMPTY') as string });
   const compared = await stack.cli(['catalog', 'compare', '--output', 'json']);
   expect(JSON.parse(compared.stdout)).toMatchObject({ recoveryPoints: { known: 2, added: 0 }, servers: { added: [] }, orphans: [], missing: [] });
   await expect(stack.cli(['catalog', 'compare', '--dry-run'])).resolves.toMatchObject({
@@ -125,7 +125,7 @@ it('a restore from what only the repository told of succeeds, and backups go on'
 it('without the key, and without any copy, the recovery points alone bring their servers back', async () => {
   await stack.loseEverything();
   rmSync(join(stack.repository, 'catalogue'), { recursive: true });
-  await expect(rebuild('--key-file', keyFile())).resolves.toMatchObject({ exitCode: 1, stderr: expect.stringContaining('CATALOG_COPY_NOT_FOUND') as string });
+  await expect(rebuild('--key-file', keyFile())).resolves.toMatchObject({ exitCode: 3, stderr: expect.stringContaining('CATALOG_COPY_NOT_FOUND') as string });
   const { report } = await rebuild('--without-copy');
   expect(report).toMatchObject({ copy: null, servers: { found: 1, added: [NAME] }, missing: [], orphans: [] });
   expect(report.recoveryPoints.added).toBeGreaterThanOrEqual(2);

@@ -46,6 +46,13 @@ describe('completion', () => {
     expect(await values('restore', 'run', 'plan_x', '--confirm', '')).toEqual([]);
   });
 
+  it('of roles: their commands, their options, and no form of data where there is none', async () => {
+    expect(await values('catalog', '')).toEqual(['key', 'copy', 'copies', 'rebuild', 'compare']);
+    expect(await values('catalog', 'rebuild', '--')).toEqual(expect.arrayContaining(['--repository', '--offsite', '--key-file', '--without-copy', '--output']));
+    expect(await values('data-repository', 'renew', '--')).toEqual(expect.arrayContaining(['--server', '--all', '--reason', '--dry-run']));
+    expect(await values('migrate', '-')).toEqual(['--down', '--help']);
+  });
+
   it('of servers, data sets and codes', async () => {
     await seedData(api);
     expect(await complete('server', 'show', '')).toEqual(['db01\tdomain db01', 'web01\tdomain web01']);
@@ -101,6 +108,8 @@ describe('completion', () => {
   it("of files is the shell's own", async () => {
     expect(await complete('apply', '-f', '')).toEqual([':files']);
     expect(await complete('apply', '--file', 'est')).toEqual([':files']);
+    expect(await complete('catalog', 'rebuild', '--repository', '')).toEqual([':files']);
+    expect(await complete('catalog', 'rebuild', '--key-file', '')).toEqual([':files']);
   });
 
   it('says nothing when the API is away, late, or the token may not read', async () => {

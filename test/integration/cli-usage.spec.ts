@@ -15,6 +15,8 @@ describe('modosu, usage', () => {
       'worker',
       'migrate',
       'doctor',
+      'catalog',
+      'data-repository',
       'apply',
       'server',
       'backup',
@@ -44,12 +46,22 @@ describe('modosu, usage', () => {
     [['run', 'confirm'], /modosu run confirm run_/],
     [['token', 'create'], /modosu token create prometheus --scope read/],
     [['completion'], /modosu completion zsh/],
+    [
+      ['catalog', 'rebuild'],
+      /^Usage: modosu catalog rebuild \[options\]\n[^]*--key-file <file>[^]*modosu catalog rebuild --repository \S+ --key-file \S+ --dry-run\n/,
+    ],
+    [['data-repository', 'renew'], /modosu data-repository renew --all --dry-run/],
     [['way-back', 'list'], /modosu way-back list --state open/],
   ])('%j has an example in its help', async (argv, expected) => {
     const { code, stdout } = await cli([...argv, '--help']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/\nExamples?:\n/);
     expect(stdout).toMatch(expected);
+  });
+
+  it('shows the form of the data only of roles that give any', async () => {
+    expect((await cli(['doctor', '--help'])).stdout).toContain('--output <format>');
+    expect((await cli(['migrate', '--help'])).stdout).not.toContain('--output');
   });
 
   it('shows the version', async () => {
@@ -97,6 +109,10 @@ describe('modosu, usage', () => {
     [['completion', 'tcsh']],
     [['way-back', 'list', '--state', 'odd']],
     [['up']],
+    [['catalog']],
+    [['catalog', 'key']],
+    [['catalog', 'rebuild', '--repo', '/srv/modosu']],
+    [['migrate', '--sideways']],
     [['explain']],
     [['explain', 'no such code']],
   ])('%j is a wrong usage: exit code 2, nothing on standard output', async (argv) => {

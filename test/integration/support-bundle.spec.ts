@@ -113,7 +113,7 @@ describe('modosu support-bundle', () => {
     ] as const) {
       const { exitCode, stdout, stderr } = await bundle(path);
       expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
-      expect(stderr).toMatch(new RegExp(`^error SUPPORT_BUNDLE_REFUSED: .*${name}[^]*hint: .*--file PATH`));
+      expect(stderr).toMatch(new RegExp(`^error: SUPPORT_BUNDLE_REFUSED: .*${name}[^]*hint: .*--file PATH`));
     }
     expect(readFileSync(file, 'utf8')).toBe('mine');
     expect(readdirSync(directory).filter((name) => name.endsWith('.part'))).toEqual([]);
@@ -158,7 +158,7 @@ describe('modosu support-bundle', () => {
       expect(await state.run(['support-bundle', ...args])).toMatchObject({
         exitCode: 2,
         stdout: '',
-        stderr: expect.stringMatching(/^error USAGE: /) as string,
+        stderr: expect.stringMatching(/^error: USAGE: /) as string,
       });
     }
   });

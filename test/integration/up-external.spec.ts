@@ -59,8 +59,8 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
 
   it('`modosu migrate` says that it needs the owner', async () => {
     const { exitCode, stderr } = await state.run(['migrate'], addresses);
-    expect(exitCode).toBe(1);
-    expect(stderr).toMatch(/^error CONFIG_INVALID: .*MODOSU_DATABASE_OWNER_URL/);
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/^error: CONFIG_INVALID: .*MODOSU_DATABASE_OWNER_URL/);
   });
 
   it('`modosu migrate` brings database and namespace up to date, and can be run again', async () => {
@@ -149,6 +149,6 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
   ])('does not know `modosu %s %s`', async (...args) => {
     const { exitCode, stdout, stderr } = await state.run(args.filter((argument) => argument !== undefined));
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
-    expect(stderr).toContain('error USAGE');
+    expect(stderr).toContain('error: USAGE');
   });
 });

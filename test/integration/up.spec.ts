@@ -78,7 +78,7 @@ describe('modosu up: one life after the other on one state directory', () => {
   it('refuses a second `modosu up` on the same state directory and leaves the first one alone', async () => {
     const pids = PARTS.map((part) => state.pidOf(part));
     const outcome = await state.up().exit();
-    expect(outcome.exitCode).toBe(1);
+    expect(outcome.exitCode).toBe(5);
     expect(fatalOf(outcome)).toMatchObject({ code: 'ALREADY_RUNNING', msg: expect.stringContaining(`process ${up.pid}`) as string });
     expect(PARTS.map((part) => state.pidOf(part))).toEqual(pids);
     await expect(state.request('/v1/servers')).resolves.toBe(200);
@@ -170,9 +170,9 @@ describe('modosu up: what keeps it from starting', () => {
   });
   afterEach(() => state.remove(), 60_000);
 
-  const fails = async (env: Readonly<Record<string, string>>): Promise<ReturnType<typeof fatalOf>> => {
+  const fails = async (env: Readonly<Record<string, string>>, exitCode = 1): Promise<ReturnType<typeof fatalOf>> => {
     const outcome = await state.up(env).exit();
-    expect(outcome).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(outcome).toMatchObject({ exitCode, stdout: '' });
     expect(state.processes()).toEqual([]);
     return fatalOf(outcome);
   };
@@ -188,7 +188,7 @@ describe('modosu up: what keeps it from starting', () => {
     afterEach(() => new Promise((resolve) => other.close(resolve)));
 
     it.each(['MODOSU_API_PORT', 'MODOSU_POSTGRES_PORT', 'MODOSU_TEMPORAL_PORT', 'MODOSU_DATA_PORT'])('names port and variable: %s', async (variable) => {
-      const error = await fails({ [variable]: String(port) });
+      const error = await fails({ [variable]: String(port) }, 5);
       expect(error).toMatchObject({
         code: 'PORT_TAKEN',
         msg: expect.stringContaining(String(port)) as string,
@@ -232,14 +232,14 @@ describe('modosu up: what keeps it from starting', () => {
 
   it('a directory for the data repository that is not there: nothing is made in its place', async () => {
     const absent = join(state.directory, 'not-mounted');
-    await expect(fails({ MODOSU_DATA_DIR: absent })).resolves.toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringContaining(absent) as string });
+    await expect(fails({ MODOSU_DATA_DIR: absent }, 2)).resolves.toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringContaining(absent) as string });
     expect(existsSync(absent)).toBe(false);
   });
 
   it('a certificate of the data repository for another name', async () => {
     const { certificateFile, keyFile } = await makeCertificate('DNS:elsewhere.example');
     try {
-      const error = await fails({ MODOSU_DATA_TLS_CERT_FILE: certificateFile, MODOSU_DATA_TLS_KEY_FILE: keyFile });
+      const error = await fails({ MODOSU_DATA_TLS_CERT_FILE: certificateFile, MODOSU_DATA_TLS_KEY_FILE: keyFile }, 2);
       expect(error).toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringMatching(/MODOSU_DATA_TLS_CERT_FILE.*127\.0\.0\.1/) as string });
     } finally {
       rmSync(join(certificateFile, '..'), { recursive: true, force: true });
@@ -247,7 +247,7 @@ describe('modosu up: what keeps it from starting', () => {
   });
 
   it('a wrong variable', async () => {
-    await expect(fails({ MODOSU_API_PORT: 'many', MODOSU_LOG_LEVEL: 'loud' })).resolves.toMatchObject({
+    await expect(fails({ MODOSU_API_PORT: 'many', MODOSU_LOG_LEVEL: 'loud' }, 2)).resolves.toMatchObject({
       code: 'CONFIG_INVALID',
       msg: expect.stringMatching(/MODOSU_API_PORT.*MODOSU_LOG_LEVEL/s) as string,
     });
@@ -279,7 +279,7 @@ describe.each(['api', 'worker'])('modosu %s by itself', (role) => {
 
   it('says which addresses are missing', async () => {
     const outcome = await state.run([role]);
-    expect(outcome.exitCode).toBe(1);
+    expect(outcome.exitCode).toBe(2);
     expect(fatalOf(outcome)).toMatchObject({ code: 'CONFIG_INVALID', msg: expect.stringMatching(/MODOSU_DATABASE_URL.*MODOSU_TEMPORAL_ADDRESS/s) as string });
   });
 

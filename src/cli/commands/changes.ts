@@ -127,14 +127,16 @@ export function addChangeCommands(program: Command, context: CliContext): void {
     printer.data(changes, () => changeTable(changes));
   });
 
-  change
-    .command('show')
-    .description('show one change: which generation contains it, and whether the server has it now')
-    .argument('<change>', 'id of the change')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<ChangeView>(`/v1/changes/${idSegment('chg', id)}`);
-      printer.data(value, () => changeText(value));
-    });
+  examples(
+    change
+      .command('show')
+      .description('show one change: which generation contains it, and whether the server has it now')
+      .argument('<change>', 'id of the change'),
+    ['modosu change show chg_01j8…'],
+  ).action(async (id: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<ChangeView>(`/v1/changes/${idSegment('chg', id)}`);
+    printer.data(value, () => changeText(value));
+  });
 }

@@ -15,6 +15,9 @@ const PATIENCE_MS = 2000;
 /** What a shell puts on the command line as it is: nothing in it may mean more than itself, wherever it came from. */
 const HARMLESS = /^[\w@%+=:,./-]+$/;
 
+/** Placeholders whose values the shell itself knows. */
+const PATHS: ReadonlySet<string> = new Set(['file', 'directory']);
+
 export function addCompletionCommands(program: Command, context: CliContext): void {
   examples(
     program
@@ -40,7 +43,7 @@ async function candidatesFor(program: Command, context: CliContext, words: reado
   // bash cuts at "=": the value is a word of its own, or not there yet.
   const current = last === '=' ? '' : last;
   const wanted = wantedAt(program, before, current);
-  if (wanted.kind === 'value' && wanted.value.placeholder === 'file') return [{ value: FILES, description: '' }];
+  if (wanted.kind === 'value' && PATHS.has(wanted.value.placeholder)) return [{ value: FILES, description: '' }];
   const inline = current.startsWith('-') && current.includes('=') ? current.slice(0, current.indexOf('=') + 1) : '';
   const all = wanted.kind === 'words' ? wanted.candidates : await orNone(valuesFor(context, wanted.value));
   return all

@@ -47,20 +47,16 @@ export function addGroupCommands(program: Command, backup: Command, context: Cli
   });
 
   const group = program.command('group').description('servers that are backed up as a set');
-  group
-    .command('list')
-    .description('list all groups, with the newest set of each')
-    .action(async (_options: unknown, command: Command) => {
+  examples(group.command('list').description('list all groups, with the newest set of each'), ['modosu group list']).action(
+    async (_options: unknown, command: Command) => {
       const printer = context.printer(command);
       const groups = await context.list<GroupView>(printer, '/v1/groups', {}, Number.MAX_SAFE_INTEGER);
       printer.data(groups, () => groupTable(groups));
       if (groups.length === 0) printer.note('There is no group yet; declare one under "groups" in the estate file.');
-    });
-  group
-    .command('show')
-    .description('show one group and its last sets')
-    .argument('<group>', 'name of the group')
-    .action(async (name: string, _options: unknown, command: Command) => {
+    },
+  );
+  examples(group.command('show').description('show one group and its last sets').argument('<group>', 'name of the group'), ['modosu group show shop']).action(
+    async (name: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.get<GroupView>(`/v1/groups/${groupSelector(name)}`);
@@ -70,7 +66,8 @@ export function addGroupCommands(program: Command, backup: Command, context: Cli
       }
       const { value: last } = await client.get<{ readonly items: readonly BackupSetView[] }>('/v1/backup-sets', { group: value.name, limit: LAST_SETS });
       printer.data(value, () => groupText(value, last.items));
-    });
+    },
+  );
 
   const backupSet = program.command('backup-set').description('recovery points of several servers that were taken together');
   examples(
@@ -85,14 +82,16 @@ export function addGroupCommands(program: Command, backup: Command, context: Cli
     const sets = await context.list<BackupSetView>(printer, '/v1/backup-sets', { group: options.group }, options.limit);
     printer.data(sets, () => backupSetTable(sets));
   });
-  backupSet
-    .command('show')
-    .description('show one backup set: its servers, their recovery points, and how far these lie apart')
-    .argument('<backup-set>', 'id of the backup set')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<BackupSetView>(`/v1/backup-sets/${idSegment('set', id)}`);
-      printer.data(value, () => backupSetText(value));
-    });
+  examples(
+    backupSet
+      .command('show')
+      .description('show one backup set: its servers, their recovery points, and how far these lie apart')
+      .argument('<backup-set>', 'id of the backup set'),
+    ['modosu backup-set show set_01j8…'],
+  ).action(async (id: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<BackupSetView>(`/v1/backup-sets/${idSegment('set', id)}`);
+    printer.data(value, () => backupSetText(value));
+  });
 }

@@ -13,73 +13,70 @@ import { addFetchCommand } from './offsite';
 import { examples } from './options';
 
 export function addInventoryCommands(program: Command, context: CliContext): void {
-  program
-    .command('apply')
-    .description('declare hypervisors, repositories and servers from an estate file; shows the difference first')
-    .requiredOption('-f, --file <file>', 'estate file (YAML)')
-    .option('--dry-run', 'only show the difference')
-    .option('--prune', 'delete policies that the file does not declare any more; nothing else is ever deleted')
-    .action(async (options: { readonly file: string; readonly dryRun?: boolean; readonly prune?: boolean }, command: Command) => {
-      const printer = context.printer(command);
-      const content = await readEstate(context, options.file);
-      const request = { estate: parseEstateFile(options.file, content), prune: options.prune === true };
-      const client = await context.client();
-      const asked = client.post<EstateChangesView>('/v1/estate/diff', request);
-      const { value: difference, etag } = await asked.catch((error: unknown) => Promise.reject(placedInEstate(options.file, content, error)));
-      const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update' || change === 'delete');
-      const apply = changed && options.dryRun !== true;
-      if (printer.format === 'table') printer.data(difference, () => changesText(difference.changes));
-      const { value } = apply ? await client.post<EstateChangesView>('/v1/estate', request, { ifMatch: etag }) : { value: difference };
-      if (printer.format !== 'table') printer.data({ applied: apply, changes: value.changes }, () => '');
-      printer.note(apply ? 'Applied.' : changed ? 'Dry run: nothing was changed.' : 'Nothing to change.');
-    });
+  examples(
+    program
+      .command('apply')
+      .description('declare hypervisors, repositories and servers from an estate file; shows the difference first')
+      .requiredOption('-f, --file <file>', 'estate file (YAML)')
+      .option('--dry-run', 'only show the difference')
+      .option('--prune', 'delete policies that the file does not declare any more; nothing else is ever deleted'),
+    ['modosu apply -f estate.yaml --dry-run', 'modosu apply -f estate.yaml'],
+  ).action(async (options: { readonly file: string; readonly dryRun?: boolean; readonly prune?: boolean }, command: Command) => {
+    const printer = context.printer(command);
+    const content = await readEstate(context, options.file);
+    const request = { estate: parseEstateFile(options.file, content), prune: options.prune === true };
+    const client = await context.client();
+    const asked = client.post<EstateChangesView>('/v1/estate/diff', request);
+    const { value: difference, etag } = await asked.catch((error: unknown) => Promise.reject(placedInEstate(options.file, content, error)));
+    const changed = difference.changes.some(({ change }) => change === 'create' || change === 'update' || change === 'delete');
+    const apply = changed && options.dryRun !== true;
+    if (printer.format === 'table') printer.data(difference, () => changesText(difference.changes));
+    const { value } = apply ? await client.post<EstateChangesView>('/v1/estate', request, { ifMatch: etag }) : { value: difference };
+    if (printer.format !== 'table') printer.data({ applied: apply, changes: value.changes }, () => '');
+    printer.note(apply ? 'Applied.' : changed ? 'Dry run: nothing was changed.' : 'Nothing to change.');
+  });
 
   const server = program.command('server').description('the protected servers');
-  server
-    .command('list')
-    .description('list all servers')
-    .action(async (_options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const servers = await context.list<ServerView>(printer, '/v1/servers', {}, Number.MAX_SAFE_INTEGER);
-      printer.data(servers, () => serverTable(servers));
-      if (servers.length === 0) printer.note('No server is protected yet; declare one with `modosu apply -f estate.yaml`.');
-    });
-  server
-    .command('show')
-    .description('show one server and what its hypervisor says at this moment')
-    .argument('<server>', 'name or id of the server')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<ServerDetailView>(`/v1/servers/${serverSegment(name)}`);
-      printer.data(value, () => serverText(value, printer, context.io.now()));
-    });
+  examples(server.command('list').description('list all servers'), ['modosu server list']).action(async (_options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const servers = await context.list<ServerView>(printer, '/v1/servers', {}, Number.MAX_SAFE_INTEGER);
+    printer.data(servers, () => serverTable(servers));
+    if (servers.length === 0) printer.note('No server is protected yet; declare one with `modosu apply -f estate.yaml`.');
+  });
+  examples(server.command('show').description('show one server and what its hypervisor says at this moment').argument('<server>', 'name or id of the server'), [
+    'modosu server show db01',
+  ]).action(async (name: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<ServerDetailView>(`/v1/servers/${serverSegment(name)}`);
+    printer.data(value, () => serverText(value, printer, context.io.now()));
+  });
 
   addServiceCommands(server, context);
 
   const recoveryPoint = program.command('recovery-point').description('what servers can be restored to');
-  recoveryPoint
-    .command('list')
-    .description('list recovery points, newest first')
-    .option('--server <server>', 'only those of this server')
-    .addOption(new Option('--state <state>', 'only those in this state; left out: all but deleted ones').choices(RECOVERY_POINT_STATES))
-    .option('--limit <number>', 'how many', limitOption, 100)
-    .action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
-      const printer = context.printer(command);
-      const { server, state } = options;
-      const points = await context.list<RecoveryPointView>(printer, '/v1/recovery-points', { server, state }, options.limit);
-      printer.data(points, () => recoveryPointTable(points));
-    });
-  recoveryPoint
-    .command('show')
-    .description('show one recovery point')
-    .argument('<recovery-point>', 'id of the recovery point')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
-      printer.data(value, () => recoveryPointText(value, context.io.now()));
-    });
+  examples(
+    recoveryPoint
+      .command('list')
+      .description('list recovery points, newest first')
+      .option('--server <server>', 'only those of this server')
+      .addOption(new Option('--state <state>', 'only those in this state; left out: all but deleted ones').choices(RECOVERY_POINT_STATES))
+      .option('--limit <number>', 'how many', limitOption, 100),
+    ['modosu recovery-point list --server db01'],
+  ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const { server, state } = options;
+    const points = await context.list<RecoveryPointView>(printer, '/v1/recovery-points', { server, state }, options.limit);
+    printer.data(points, () => recoveryPointTable(points));
+  });
+  examples(recoveryPoint.command('show').description('show one recovery point').argument('<recovery-point>', 'id of the recovery point'), [
+    'modosu recovery-point show rp_01j8…',
+  ]).action(async (id: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<RecoveryPointView>(`/v1/recovery-points/${idSegment('rp', id)}`);
+    printer.data(value, () => recoveryPointText(value, context.io.now()));
+  });
   addFetchCommand(recoveryPoint, context);
   for (const [verb, description, done] of HOLDING) {
     examples(

@@ -9,15 +9,14 @@ import { examples, waitOptions, withWait, type WaitFlags } from './options';
 /** Copies of recovery points elsewhere, and having them back. */
 export function addOffsiteCommands(program: Command, context: CliContext): void {
   const offsite = program.command('offsite').description('copies of recovery points in a second place');
-  offsite
-    .command('list')
-    .description('list off-site repositories: whether they are there, when they were last seen, what lies in them')
-    .action(async (_options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { items } = (await client.get<{ readonly items: readonly OffsiteRepositoryView[] }>('/v1/offsite')).value;
-      printer.data(items, () => offsiteTable(items));
-    });
+  examples(offsite.command('list').description('list off-site repositories: whether they are there, when they were last seen, what lies in them'), [
+    'modosu offsite list',
+  ]).action(async (_options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { items } = (await client.get<{ readonly items: readonly OffsiteRepositoryView[] }>('/v1/offsite')).value;
+    printer.data(items, () => offsiteTable(items));
+  });
 
   examples(
     withWait(
@@ -48,16 +47,14 @@ export function addOffsiteCommands(program: Command, context: CliContext): void 
     const found = await context.list<TransferView>(printer, '/v1/offsite/transfers', { server, state, offsite: name }, limit);
     printer.data(found, () => transferTable(found));
   });
-  offsite
-    .command('show')
-    .description('show one transfer')
-    .argument('<transfer>', 'id of the transfer')
-    .action(async (id: string, _options: unknown, command: Command) => {
+  examples(offsite.command('show').description('show one transfer').argument('<transfer>', 'id of the transfer'), ['modosu offsite show trf_01j8…']).action(
+    async (id: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.get<TransferView>(`/v1/offsite/transfers/${idSegment('trf', id)}`);
       printer.data(value, () => transferText(value));
-    });
+    },
+  );
   examples(
     offsite
       .command('cancel')

@@ -47,25 +47,20 @@ export function addProtectionCommands(program: Command, context: CliContext): vo
   });
 
   const policy = program.command('policy').description('when servers are backed up, how long that is kept, and what is promised');
-  policy
-    .command('list')
-    .description('list all policies')
-    .action(async (_options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const policies = await context.list<PolicyView>(printer, '/v1/policies', {}, Number.MAX_SAFE_INTEGER);
-      printer.data(policies, () => policyTable(policies));
-      if (policies.length === 0) printer.note('There is no policy yet; declare one under "policies" in the estate file.');
-    });
-  policy
-    .command('show')
-    .description('show one policy, its servers and its next times')
-    .argument('<policy>', 'name of the policy')
-    .action(async (name: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<PolicyView>(`/v1/policies/${policySelector(name)}`);
-      printer.data(value, () => policyText(value));
-    });
+  examples(policy.command('list').description('list all policies'), ['modosu policy list']).action(async (_options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const policies = await context.list<PolicyView>(printer, '/v1/policies', {}, Number.MAX_SAFE_INTEGER);
+    printer.data(policies, () => policyTable(policies));
+    if (policies.length === 0) printer.note('There is no policy yet; declare one under "policies" in the estate file.');
+  });
+  examples(policy.command('show').description('show one policy, its servers and its next times').argument('<policy>', 'name of the policy'), [
+    'modosu policy show production',
+  ]).action(async (name: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<PolicyView>(`/v1/policies/${policySelector(name)}`);
+    printer.data(value, () => policyText(value));
+  });
 
   examples(
     program

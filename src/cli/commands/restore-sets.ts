@@ -103,15 +103,13 @@ export function addRestoreSetCommands(restore: Command, context: CliContext): vo
     await showSet(printer, client, value);
   });
 
-  restore
-    .command('list-sets')
-    .description('list restore sets, newest first')
-    .option('--limit <number>', 'how many', limitOption, 50)
-    .action(async ({ limit }: { readonly limit: number }, command: Command) => {
-      const printer = context.printer(command);
-      const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
-      printer.data(sets, () => restoreSetTable(sets));
-    });
+  examples(restore.command('list-sets').description('list restore sets, newest first').option('--limit <number>', 'how many', limitOption, 50), [
+    'modosu restore list-sets',
+  ]).action(async ({ limit }: { readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
+    printer.data(sets, () => restoreSetTable(sets));
+  });
 }
 
 /** With the findings of its plans, as long as it was not carried out. Gives the plans that it has read. */

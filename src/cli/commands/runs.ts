@@ -80,44 +80,47 @@ function addDataBackup(backup: Command, context: CliContext): void {
 /** Gives the command `run`, so that others can add to it. */
 export function addRunCommands(program: Command, context: CliContext): Command {
   const run = program.command('run').description('backups and restores under way and past');
-  run
-    .command('list')
-    .description('list runs, newest first')
-    .option('--server <server>', 'only those of this server')
-    .option('--limit <number>', 'how many', limitOption, 50)
-    .action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
-      const printer = context.printer(command);
-      const runs = await context.list<RunView>(printer, '/v1/runs', { server: options.server }, options.limit);
-      printer.data(runs, () => runTable(runs));
-    });
-  run
-    .command('show')
-    .description('show one run with its steps')
-    .argument('<run>', 'id of the run')
-    .action(async (id: string, _options: unknown, command: Command) => {
+  examples(
+    run
+      .command('list')
+      .description('list runs, newest first')
+      .option('--server <server>', 'only those of this server')
+      .option('--limit <number>', 'how many', limitOption, 50),
+    ['modosu run list --server db01'],
+  ).action(async (options: { readonly server?: string; readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const runs = await context.list<RunView>(printer, '/v1/runs', { server: options.server }, options.limit);
+    printer.data(runs, () => runTable(runs));
+  });
+  examples(run.command('show').description('show one run with its steps').argument('<run>', 'id of the run'), ['modosu run show run_01j8…']).action(
+    async (id: string, _options: unknown, command: Command) => {
       const printer = context.printer(command);
       const client = await context.client();
       const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
       printer.data(value, () => runText(value, printer, context.io.now()));
-    });
-  withTimeout(
-    run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<run>', 'id of the run'),
+    },
+  );
+  examples(
+    withTimeout(run.command('watch').description('follow a run to its end, or until it waits for a person (exit code 7)').argument('<run>', 'id of the run')),
+    ['modosu run watch run_01j8…', 'modosu run watch run_01j8… --timeout 2h'],
   ).action(async (id: string, options: WaitFlags, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
     const { value } = await client.get<RunView>(`/v1/runs/${idSegment('run', id)}`);
     await context.watch(printer, client, value.id, waitOptions(options));
   });
-  run
-    .command('cancel')
-    .description('ask a run to stop and undo what it has changed')
-    .argument('<run>', 'id of the run')
-    .option('--reason <text>', 'why; it goes into the audit')
-    .action(async (id: string, { reason }: { readonly reason?: string }, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.post<RunView>(`/v1/runs/${idSegment('run', id)}/cancel`, { reason });
-      printer.data(value, () => runText(value, printer, context.io.now()));
-    });
+  examples(
+    run
+      .command('cancel')
+      .description('ask a run to stop and undo what it has changed')
+      .argument('<run>', 'id of the run')
+      .option('--reason <text>', 'why; it goes into the audit'),
+    ['modosu run cancel run_01j8… --reason "wrong server"'],
+  ).action(async (id: string, { reason }: { readonly reason?: string }, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.post<RunView>(`/v1/runs/${idSegment('run', id)}/cancel`, { reason });
+    printer.data(value, () => runText(value, printer, context.io.now()));
+  });
   return run;
 }

@@ -10,10 +10,8 @@ const DAY_MS = 86_400_000;
 
 export function addTokenCommands(program: Command, context: CliContext): void {
   const token = program.command('token').description('who may use the API, and for what');
-  token
-    .command('list')
-    .description('list tokens, newest first, also those whose time is over')
-    .action(async (_options: unknown, command: Command) => {
+  examples(token.command('list').description('list tokens, newest first, also those whose time is over'), ['modosu token list']).action(
+    async (_options: unknown, command: Command) => {
       const client = await context.client();
       const { items } = (await client.get<PageOf<TokenView>>('/v1/tokens')).value;
       context.printer(command).data(items, () =>
@@ -22,7 +20,8 @@ export function addTokenCommands(program: Command, context: CliContext): void {
           items.map((item) => [item.id, plain(item.name), item.scopes.join(', '), utc(item.createdAt), expiry(item, context.io.now())]),
         ),
       );
-    });
+    },
+  );
   examples(
     token
       .command('create')
@@ -45,15 +44,13 @@ export function addTokenCommands(program: Command, context: CliContext): void {
       }),
     ['modosu token create prometheus --scope read --expires-in 365d', 'modosu token create alice --scope operate -o json'],
   );
-  token
-    .command('revoke')
-    .description('end a token now')
-    .argument('<token>', 'id of the token')
-    .action(async (id: string, _options: unknown, command: Command) => {
+  examples(token.command('revoke').description('end a token now').argument('<token>', 'id of the token'), ['modosu token revoke tok_01j8…']).action(
+    async (id: string, _options: unknown, command: Command) => {
       const client = await context.client();
       const { value } = await client.post<TokenView>(`/v1/tokens/${idSegment('tok', id)}/revoke`, {});
       context.printer(command).data(value, () => tokenText(value, context.io.now()));
-    });
+    },
+  );
 }
 
 /** The answer with the secret is lost, not the token. */

@@ -74,16 +74,14 @@ export function addVerificationCommands(program: Command, context: CliContext): 
     const found = await context.list<VerificationView>(printer, '/v1/verifications', { server: options.server, state: options.state }, options.limit);
     printer.data(found, () => verificationTable(found));
   });
-  verification
-    .command('show')
-    .description('show one verification')
-    .argument('<verification>', 'id of the verification')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<VerificationView>(`/v1/verifications/${idSegment('vrf', id)}`);
-      printer.data(value, () => verificationText(value));
-    });
+  examples(verification.command('show').description('show one verification').argument('<verification>', 'id of the verification'), [
+    'modosu verification show vrf_01j8…',
+  ]).action(async (id: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<VerificationView>(`/v1/verifications/${idSegment('vrf', id)}`);
+    printer.data(value, () => verificationText(value));
+  });
   examples(
     verification
       .command('cancel')

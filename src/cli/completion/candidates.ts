@@ -109,7 +109,8 @@ const optionOf = (path: readonly Command[], flag: string): Option | undefined =>
 const flagsOf = (path: readonly Command[]): readonly Candidate[] => {
   const command = path.at(-1) as Command;
   const help = command.createHelp();
-  const options = [...help.visibleOptions(command), ...path.slice(0, -1).flatMap(({ options: inherited }) => inherited.filter(({ hidden }) => !hidden))];
+  const above = help.showGlobalOptions ? path.slice(0, -1) : [];
+  const options = [...help.visibleOptions(command), ...above.flatMap(({ options: inherited }) => inherited.filter(({ hidden }) => !hidden))];
   return [...new Map(options.map(({ long, short, description }) => [long ?? short ?? '', { value: long ?? short ?? '', description }])).values()];
 };
 

@@ -1,10 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { isAbsolute, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { CATALOG, type RoleCommand } from '../../cli/role-commands';
 import { ModosuError } from '../../contracts/errors';
 import { PART_NAME_PATTERN } from '../../contracts/names';
 import { offsiteLocation } from '../../contracts/offsite';
-import { REPORT_FORMATS, type ReportFormat } from '../doctor/report';
+import { readArguments } from '../arguments';
+import type { ReportFormat } from '../doctor/report';
 import type { ImagePlace, OffsiteGround } from './rebuild';
 
 const USES = [
@@ -33,46 +34,14 @@ export interface CatalogOptions {
   readonly hypervisor: string | null;
 }
 
-export interface OptionGroups {
-  /** Of commands that look for copies. */
-  readonly isPlaceNeeded?: boolean;
-  readonly isComparison?: boolean;
-  readonly ofRebuild?: boolean;
-}
-
 /** Throws `USAGE`, `OFFSITE_LOCATION_INVALID`. */
-export function catalogOptions(args: readonly string[], { isPlaceNeeded = false, isComparison = false, ofRebuild = false }: OptionGroups): CatalogOptions {
-  const places = {
-    repository: { type: 'string', multiple: true },
-    offsite: { type: 'string', multiple: true },
-    'offsite-environment': { type: 'string' },
-    'key-file': { type: 'string' },
-  } as const;
-  const comparing = { 'dry-run': { type: 'boolean' }, hypervisor: { type: 'string' } } as const;
-  const more = { ...comparing, copy: { type: 'string' }, 'without-copy': { type: 'boolean' } } as const;
-  let values: Record<string, string | boolean | string[] | undefined>;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        output: { type: 'string', short: 'o', default: 'table' },
-        ...(isPlaceNeeded ? places : {}),
-        ...(isComparison ? comparing : {}),
-        ...(ofRebuild ? more : {}),
-      },
-      allowPositionals: false,
-    }) as { values: typeof values });
-  } catch (error) {
-    throw usage(`cannot read what it was told: ${(error as Error).message}`);
-  }
-  const output = REPORT_FORMATS.find((known) => known === values['output']);
-  if (output === undefined) throw usage(`knows no form "${String(values['output'])}"`, `Use --output ${REPORT_FORMATS.join('|')}.`);
-  const text = (name: string): string | null => (values[name] as string | undefined) ?? null;
-  const texts = (name: string): readonly string[] => (values[name] as string[] | undefined) ?? [];
+export function catalogOptions(name: keyof typeof CATALOG, args: readonly string[]): CatalogOptions {
+  const command: RoleCommand = CATALOG[name];
+  const { output, text, texts, has } = readArguments(command, args);
   const repository = texts('repository').map(imagePlace);
   const offsite = texts('offsite').map((location) => ({ location: offsiteLocation(location) }));
-  const withoutCopy = values['without-copy'] === true;
-  if (isPlaceNeeded && repository.length + offsite.length === 0) {
+  const withoutCopy = has('without-copy');
+  if ('repository' in command.options && repository.length + offsite.length === 0) {
     throw usage('was not told where a repository lies', 'Use --repository DIRECTORY, or --offsite LOCATION, several times for several.');
   }
   if (withoutCopy && (text('copy') !== null || text('key-file') !== null)) throw usage('cannot use a copy, or a key, and go without');
@@ -88,7 +57,7 @@ export function catalogOptions(args: readonly string[], { isPlaceNeeded = false,
     keyFile: text('key-file'),
     copy: text('copy'),
     withoutCopy,
-    dryRun: values['dry-run'] === true,
+    dryRun: has('dry-run'),
     hypervisor: text('hypervisor'),
   };
 }
