@@ -128,13 +128,10 @@ const stepSchema = z.strictObject({
   argv: argv.nullable().default(null).meta({ description: 'null: people do it, and sign it off.' }),
   on: z.enum(['server', 'peer']),
   when: z.enum(['quarantine', 'live']),
-  reseeds: z
-    .literal(true)
-    .optional()
-    .meta({
-      description:
-        'Of a step on the peer: it is made anew from the server, and nothing of its own is needed for that. A set whose recovery points do not agree is restored so.',
-    }),
+  reseeds: z.literal(true).optional().meta({
+    description:
+      'Of a step on the peer: it is made anew from the server, and nothing of its own is needed for that. A set whose recovery points do not agree is restored so.',
+  }),
 });
 
 const ruleSchema = z.strictObject({
