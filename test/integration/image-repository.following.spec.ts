@@ -63,6 +63,7 @@ describe('hashing an image while qemu-img writes it', () => {
   const follow = (written: Promise<void>, options: Partial<FollowOptions> = {}): Promise<FollowResult> =>
     followImage(target, written, { signal: new AbortController().signal, ...options });
 
+  /** Slow enough that whoever follows keeps up on a busy machine. */
   async function convertAndFollow(format: string, rateMiB: number, extra: readonly string[] = [], options: Partial<FollowOptions> = {}): Promise<FollowResult> {
     writeFileSync(target, '');
     const written = run(['qemu-img', 'convert', '-r', `${rateMiB}M`, '-f', format, '-O', 'qcow2', ...extra, source, target]).then(() => sync(target));
@@ -71,11 +72,10 @@ describe('hashing an image while qemu-img writes it', () => {
 
   it('equals a hash from scratch, and most of it was done before the writer had finished: random data', async () => {
     rawDisk(source, 288, [[0, 288]]);
-    const result = await convertAndFollow('raw', 120);
+    const result = await convertAndFollow('raw', 40);
     expect(result.list.digests).toEqual(fromScratch(target));
     expect(result.list.digests.length).toBeGreaterThanOrEqual(18);
-    // How many depends on who else wants the processors.
-    expect(result.early).toBeGreaterThan(0);
+    expect(result.early).toBeGreaterThan(result.list.digests.length / 2);
   });
 
   it('… a sparse disk of 4 GiB with several L2 tables, which are rewritten after their segments were hashed', async () => {
@@ -84,10 +84,9 @@ describe('hashing an image while qemu-img writes it', () => {
       4096,
       Array.from({ length: 9 }, (_, i) => [i * 450 + 3, 30] as const),
     );
-    const result = await convertAndFollow('raw', 110);
+    const result = await convertAndFollow('raw', 40);
     expect(result.list.digests).toEqual(fromScratch(target));
-    // How many depends on who else wants the processors.
-    expect(result.early).toBeGreaterThan(0);
+    expect(result.early).toBeGreaterThan(result.list.digests.length / 2);
     // Without the second look at metadata these would have been wrong.
     expect(result.again).toBeGreaterThan(0);
     expect(result.again).toBeLessThan(result.early);
@@ -98,10 +97,9 @@ describe('hashing an image while qemu-img writes it', () => {
     for (let i = 0; i < 4500; i += 1) writeSync(fd, randomBytes(20_000), 0, 20_000, i * 262_144 + (i % 7) * 4096);
     closeSync(fd);
     truncateSync(source, 2048 * MIB);
-    const result = await convertAndFollow('raw', 100, [], { lagBytes: 64 * MIB });
+    const result = await convertAndFollow('raw', 25, [], { lagBytes: 64 * MIB });
     expect(result.list.digests).toEqual(fromScratch(target));
-    // How many depends on who else wants the processors.
-    expect(result.early).toBeGreaterThan(0);
+    expect(result.early).toBeGreaterThan(result.list.digests.length / 2);
   });
 
   it('… with small clusters, where the metadata is spread over the whole file', async () => {

@@ -1,3 +1,4 @@
+import type { RecordedChange } from '../../contracts/change';
 import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
 import type { ServerFacts } from '../../contracts/facts';
 import { diffFacts } from '../facts/diff-facts';
@@ -39,18 +40,16 @@ function changesBetween({ changes: before }: GenerationView, { changes: after }:
 function changeWords(changes: GenerationDiff['changes']): readonly string[] {
   if (changes === null) return ['One of the two was taken by an earlier version: which changes it contains is not known.'];
   return [
-    ...changes.added.map(({ title, ticket }) => `Only the later one contains the change "${title}"${ticket === null ? '' : ` (${ticket})`}.`),
-    ...changes.removed.map(
-      ({ title, ticket }) => `Only the earlier one contains the change "${title}"${ticket === null ? '' : ` (${ticket})`}: a restore lies between them.`,
-    ),
+    ...changes.added.map((change) => `Only the later one contains the change ${named(change)}.`),
+    ...changes.removed.map((change) => `Only the earlier one contains the change ${named(change)}: a restore lies between them.`),
   ];
 }
 
 /** A change that was open when an image was taken accounts for differences, too: nobody can say for which. */
 const partlyWords = ({ generation, changes }: GenerationView): readonly string[] =>
-  (changes?.partly ?? []).map(
-    ({ title, ticket }) => `Generation ${generation} was taken in the middle of the change "${title}"${ticket === null ? '' : ` (${ticket})`}.`,
-  );
+  (changes?.partly ?? []).map((change) => `Generation ${generation} was taken in the middle of the change ${named(change)}.`);
+
+const named = ({ title, ticket }: RecordedChange): string => `"${title}"${ticket === null ? '' : ` (${ticket})`}`;
 
 /** That something differs although nobody has registered a change is what people look for. */
 function factWords(facts: GenerationDiff['facts'], changes: GenerationDiff['changes'], of: readonly GenerationView[]): readonly string[] {
