@@ -42,6 +42,11 @@ it('blocks a system that looks at no generation id', () => {
   expect(plan({ 'server.knows-generation-id.recovery-point': 'False' }).verdicts).toEqual(['block GENERATION_ID_NOT_KNOWN_TO_SYSTEM']);
 });
 
+it('asks the peer for all partitions: the default one alone would hide a change of the configuration or the schema', () => {
+  const { probe } = PROFILE.markers.find(({ name }) => name === 'seen-usn') ?? {};
+  expect(probe).toMatchObject({ kind: 'command', argv: expect.arrayContaining([expect.stringContaining(' -Partition * |')]) });
+});
+
 it('does not take a peer that has no entry for one that has seen nothing', () => {
   expect(plan({ 'peer.seen-usn.now': failed('PROBE_FAILED', 'exit code 1') }).verdicts).toEqual(['unknown PEER_UNKNOWN']);
 });
