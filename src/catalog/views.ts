@@ -57,14 +57,14 @@ export function recoveryPointView(row: RecoveryPointRow): RecoveryPointView {
     runId,
     hold: holdOf(row),
     verification: { ...verificationOf({ ...row, state: stateBefore(row) }), boot: bootOf(row) },
+    ...(row.credentials === null ? {} : { credentials: row.credentials }),
   };
   if (row.kind === 'image') {
     const { generation, lineageId, parentId, consistency, setId, repository, disks } = row;
     return { kind: 'image', ...common, generation, lineageId, parentId, consistency, setId, repository, disks } as ImageRecoveryPointView;
   }
-  const { dataSet, purpose, snapshotId, addedBytes, declared, content, credentials } = row;
-  const remembered = credentials === null ? {} : { credentials };
-  return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content, ...remembered } as DataRecoveryPointView;
+  const { dataSet, purpose, snapshotId, addedBytes, declared, content } = row;
+  return { kind: 'data', ...common, dataSet, purpose, snapshotId, addedBytes, declared, content } as DataRecoveryPointView;
 }
 
 const holdOf = ({ holdReason, heldBy, heldAt }: RecoveryPointRow): RecoveryPointHold | null =>

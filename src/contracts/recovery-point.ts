@@ -113,6 +113,8 @@ interface RecoveryPointViewBase {
   readonly verification: RecoveryPointVerification;
   /** Copies in off-site repositories, by name. Absent where it is shown as a part of something else. */
   readonly copies?: readonly RecoveryPointCopy[];
+  /** Which versions of its server's credentials were valid. Absent: none was declared, or an earlier version has taken it. */
+  readonly credentials?: readonly CredentialReference[];
 }
 
 export interface ImageRecoveryPointView extends RecoveryPointViewBase {
@@ -140,8 +142,6 @@ export interface DataRecoveryPointView extends RecoveryPointViewBase {
   /** The data set as it was declared then: where the data lies in it. */
   readonly declared: DataSet;
   readonly content: DataContent;
-  /** Which versions of its server's credentials were valid. Absent: none was declared, or an earlier version has saved it. */
-  readonly credentials?: readonly CredentialReference[];
 }
 
 /** What catalogue, API and CLI show of a recovery point. */

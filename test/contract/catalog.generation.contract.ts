@@ -82,7 +82,8 @@ export function generationContract(subject: () => CatalogUnderTest): void {
         { account: 'root', store: 'vault', path: 'servers/db01', version: '7', createdAt: '2026-01-31T08:00:00.000Z', problem: null },
         { account: 'backup', store: 'vault', path: 'servers/db01', version: null, createdAt: null, problem: 'SECRET_STORE_SEALED' },
       ];
-      await catalog.recordRecoveryPoint(newManifest(server, 1, { credentials }), 'main');
+      const { id } = await catalog.recordRecoveryPoint(newManifest(server, 1, { credentials }), 'main');
+      expect(await catalog.getRecoveryPoint(id)).toMatchObject({ kind: 'image', credentials });
       expect((await catalog.listGenerations(server.id, page)).items).toMatchObject([{ credentials }]);
       expect(await catalog.getGeneration(server.id, 1)).toMatchObject({ credentials });
     });

@@ -149,7 +149,8 @@ async function prepare(server: ReplicaServer): Promise<void> {
   await server.run(`umask 077; echo '*:*:*:replicator:${PASSWORD}' >.pgpass`);
 }
 
-const LOGIN = `user=replicator passfile=${HOME}/.pgpass connect_timeout=3`;
+/** Ten seconds: on a busy machine an emulated guest takes more than three for a login. */
+const LOGIN = `user=replicator passfile=${HOME}/.pgpass connect_timeout=10`;
 const conninfo = ({ machine }: ReplicaServer): string => `host=${machine.address} ${LOGIN}`;
 
 /** `standby` becomes a new copy of `source`, and streams from it. */

@@ -184,7 +184,7 @@ export function recoveryPointText(point: RecoveryPointView, now: Date): string {
     ],
     '  ',
   );
-  return [`Recovery point ${point.id}\n${card}`, ...credentialsText(point.kind === 'data' ? (point.credentials ?? []) : [], now)].join('\n\n');
+  return [`Recovery point ${point.id}\n${card}`, ...credentialsText(point.credentials ?? [], now)].join('\n\n');
 }
 
 type Field = readonly [string, string | readonly string[]];

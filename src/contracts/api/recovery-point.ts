@@ -54,6 +54,10 @@ const commonFields = {
     .meta({ description: "A person's word that it stays; null: its policy alone says how long." }),
   verification: recoveryPointVerificationSchema,
   copies: z.array(recoveryPointCopySchema).optional().meta({ description: 'Copies in off-site repositories. Left out where it is a part of something else.' }),
+  credentials: z
+    .array(credentialReferenceSchema)
+    .optional()
+    .meta({ description: 'Which versions of the credentials were valid. Left out: none was declared, or an earlier version has taken it.' }),
 };
 
 export const imageRecoveryPointSchema = z
@@ -80,10 +84,6 @@ export const dataRecoveryPointSchema = z
     addedBytes: z.number().meta({ description: 'Bytes it has added to the data repository.' }),
     declared: dataSetSchema.meta({ description: 'The data set as it was declared then.' }),
     content: dataContentSchema,
-    credentials: z
-      .array(credentialReferenceSchema)
-      .optional()
-      .meta({ description: 'Which versions of the credentials were valid. Left out: none was declared, or an earlier version has saved it.' }),
   })
   .meta({ id: 'DataRecoveryPoint' });
 
