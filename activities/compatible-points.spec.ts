@@ -377,7 +377,9 @@ describe('a plan whose peers may not accept what it restores', () => {
       const groups = [{ name: 'shop', servers: ['db01', 'web01'] }];
       const watched = { ...RELATION, name: 'watched', type: 'member-of', peers: [{ server: 'app01' }] };
       await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, servers, groups, relations: [RELATION, BACK, watched] }), resolved, { prune: true });
-      expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toContain('It does not settle MARKER_NOT_CAPTURED, PEER_UNKNOWN: that would still stand against it.');
+      expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toContain(
+        'It does not settle MARKER_NOT_CAPTURED, PEER_UNKNOWN: that would still stand against it.',
+      );
     });
 
     it('it is an alternative to a better choice, and none where the incident is older', async () => {
