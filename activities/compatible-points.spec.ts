@@ -283,7 +283,14 @@ describe('a plan whose peers may not accept what it restores', () => {
 
   describe('with a backup set', () => {
     /** Both servers of the group, with one point in time. */
-    const takeSet = async (generation: number, leftOut: readonly string[] = []): Promise<string> => {
+    const takeSet = async (
+      generation: number,
+      leftOut: readonly string[] = [],
+      {
+        own = { position: 1, epoch: 1 },
+        peer = own,
+      }: { readonly own?: Readonly<Record<string, number>>; readonly peer?: Readonly<Record<string, number>> } = {},
+    ): Promise<string> => {
       const request = {
         actor: 'alice',
         idempotencyKey: null,
@@ -301,7 +308,7 @@ describe('a plan whose peers may not accept what it restores', () => {
         }
         const { recoveryPointId } = (await catalog.getDispatchable(runId)).input as BackupImageInput;
         const of = await catalog.getServer(serverName);
-        const markers = serverName === 'db01' ? [sideOf('server', { position: 1, epoch: 1 })] : undefined;
+        const markers = serverName === 'db01' ? [sideOf('server', own), sideOf('peer', peer)] : undefined;
         const manifest = manifestOf(of, generation, { runId, recoveryPointId, version: 3, setId, markers });
         manifests.set(recoveryPointId, manifest);
         await catalog.recordRecoveryPoint(manifest, 'main');
@@ -324,6 +331,55 @@ describe('a plan whose peers may not accept what it restores', () => {
       await catalog.markRecoveryPoint(await peerImageOf(newer), 'damaged', 'bit flip');
       expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toContain(older);
       expect((await refusal(plan({ findCompatible: true }))).hint).toContain(older);
+    });
+
+    it('it is the newest between whose images every rule holds, with what it costs of each', async () => {
+      const older = await takeSet(1);
+      const newer = await takeSet(2, [], { peer: { position: 2, epoch: 1 } });
+      const { remedy, evidence } = find(await plan(), 'NO_COMPATIBLE_POINT');
+      expect(remedy).toMatch(
+        new RegExp(
+          `The images of backup set ${older} of 2026-01-01.* every rule holds between them; that nothing went from one to the other before they were frozen is not proven\\. ` +
+            'It costs 1 d beside generation 2: what was written to the disks after 2026-01-01T00:00:00.000Z is not in it\\. "web01" goes back as well, to 2026-01-01T00:00:00.000Z',
+        ),
+      );
+      expect(evidence).toContain(`backup set ${older}, 2026-01-01T00:00:00.000Z: db01, web01`);
+      expect(evidence).toContainEqual(expect.stringMatching(/^together, db01: recovery point rp_\S+, 2026-01-01T00:00:00\.000Z: costs 86400 s$/));
+      expect(evidence).toContainEqual(expect.stringMatching(new RegExp(`^together: Backup set ${newer} \\(2026-01-02.*PEER_AHEAD`)));
+      expect((await refusal(plan({ findCompatible: true }))).hint).toContain(older);
+    });
+
+    it('it is one that asks for steps, and it says which', async () => {
+      const set = await takeSet(1, [], { peer: { position: 1, epoch: 2 } });
+      expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toMatch(
+        new RegExp(
+          `${set} .* every rule holds between them, with the steps that rules ask for \\(EPOCH_AHEAD\\); .* It costs nothing of "db01" beside generation 1`,
+        ),
+      );
+    });
+
+    it('it is none where no set agrees: the plan says which were looked at, and why they do not', async () => {
+      const set = await takeSet(1, [], { peer: { position: 2, epoch: 1 } });
+      const { remedy, evidence } = find(await plan(), 'NO_COMPATIBLE_POINT');
+      expect(remedy).not.toContain('plan-set');
+      expect(evidence).toContainEqual(expect.stringMatching(new RegExp(`^together: Backup set ${set} .*PEER_AHEAD`)));
+      expect((await refusal(plan({ findCompatible: true }))).hint).not.toContain('plan-set');
+    });
+
+    it('it does not settle what no profile judges, and what peers say that are no part of it', async () => {
+      const set = await takeSet(1);
+      await declare(RELATION, BACK, { name: 'member', type: 'member-of', server: 'db01', peers: [{ server: 'web01' }] });
+      const { remedy } = find(await plan(), 'NO_COMPATIBLE_POINT');
+      expect(remedy).toContain(set);
+      expect(remedy).toContain('It does not settle RELATION_NOT_JUDGED: that would still stand against it.');
+      const servers = [...ESTATE.servers, { name: 'app01', hypervisor: 'hv1', repository: 'main' }];
+      const resolved = [...RESOLVED, { name: 'app01', uuid: '33333333-3333-4333-8333-333333333333', domainName: 'app01' }];
+      const groups = [{ name: 'shop', servers: ['db01', 'web01'] }];
+      const watched = { ...RELATION, name: 'watched', type: 'member-of', peers: [{ server: 'app01' }] };
+      await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, servers, groups, relations: [RELATION, BACK, watched] }), resolved, { prune: true });
+      expect(find(await plan(), 'NO_COMPATIBLE_POINT').remedy).toContain(
+        'It does not settle MARKER_NOT_CAPTURED, PEER_UNKNOWN: that would still stand against it.',
+      );
     });
 
     it('it is an alternative to a better choice, and none where the incident is older', async () => {

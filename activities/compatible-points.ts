@@ -1,5 +1,4 @@
 import type { PlanSource } from '../src/contracts/activities';
-import { isModosuError } from '../src/contracts/errors';
 import type { Finding } from '../src/contracts/plan';
 import type { ImageRecoveryPointView, RecoveryPointView } from '../src/contracts/recovery-point';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
@@ -11,6 +10,7 @@ import {
   TRIED_AT_MOST,
   tryPoint,
   type CompatibleSearch,
+  type JudgedBy,
   type PointToTry,
   type TriedPoint,
 } from '../src/domain/relations/find-compatible';
@@ -24,7 +24,7 @@ import {
   type CostOfChoice,
   type PricedPoint,
   type SearchedIn,
-  type SharedSet,
+  type SearchOfSets,
 } from '../src/domain/relations/compatible-words';
 import type { Relations } from './relations';
 
@@ -46,9 +46,11 @@ export class CompatiblePoints {
     }: Omit<AskedFor, 'serverName' | 'data'> & { readonly planId: string; readonly incidentAt: string | null; readonly now: Date },
   ): Promise<RecoveryPointView> {
     const { id: serverId, name: serverName } = server;
-    const { search, of } = await this.search({ planId, serverId, serverName, incidentAt, now });
-    if (search.found === null) throw noCompatibleRecoveryPoint(search, of, planCommand({ serverName, incidentAt, ...asked }, null));
-    return this.catalog.getRecoveryPoint(search.found.point.id);
+    const { search, hasMore, judgedBy } = await this.search({ planId, serverId, incidentAt, now });
+    if (search.found !== null) return this.catalog.getRecoveryPoint(search.found.point.id);
+    const newest = search.tried[0]?.point ?? null;
+    const sets = newest === null ? null : await this.searchSets({ serverId, serverName, incidentAt, protection: server.protection }, newest, judgedBy);
+    throw noCompatibleRecoveryPoint(search, { serverName, incidentAt, hasMore, sets }, planCommand({ serverName, incidentAt, ...asked }, null), now);
   }
 
   /** What a plan says of it: where its relations have something against it, and where it was chosen by it. `chosen`: what the plan restores. */
@@ -61,9 +63,18 @@ export class CompatiblePoints {
     const isRefused = judged.findings.some(isAgainst);
     if (!isRefused && source.findCompatible !== true) return [];
     const { planId, serverId, serverName, incidentAt = null } = source;
-    const { search, of, points } = await this.search({ planId, serverId, serverName, incidentAt, now });
+    const { search, hasMore, points, judgedBy } = await this.search({ planId, serverId, incidentAt, now });
     const { found, newerWithSteps } = search;
-    if (found === null) return [noCompatiblePoint(search, of)];
+    const searchedBeside = async (point: PointToTry): Promise<SearchedIn> => ({
+      serverName,
+      incidentAt,
+      hasMore,
+      sets: await this.searchSets(source, point, judgedBy),
+    });
+    if (found === null) {
+      const planned = await this.imageOf(chosen.recoveryPointId);
+      return [noCompatiblePoint(search, await searchedBeside(planned), planned, now)];
+    }
     const [newest] = points;
     // Of one that was chosen by it, it is said what is lost beside the newest; of any other, beside the one that is planned.
     const wasChosen = !isRefused && found.point.id === chosen.recoveryPointId;
@@ -74,22 +85,20 @@ export class CompatiblePoints {
       command: planCommand(source, tried.point.id),
     });
     const choice = { search, found: await priced(found), newer: newerWithSteps === null ? null : await priced(newerWithSteps), compared, now };
-    return [wasChosen ? chosenPoint(choice) : compatiblePoint(choice, of)];
+    return [wasChosen ? chosenPoint(choice) : compatiblePoint(choice, await searchedBeside(compared))];
   }
 
   private async search({
     planId,
     serverId,
-    serverName,
     incidentAt,
     now,
   }: {
     readonly planId: string;
     readonly serverId: string;
-    readonly serverName: string;
     readonly incidentAt: string | null;
     readonly now: Date;
-  }): Promise<{ readonly search: CompatibleSearch; readonly of: SearchedIn; readonly points: readonly ImageRecoveryPointView[] }> {
+  }): Promise<Search> {
     const found = await this.catalog.usableImages(serverId, incidentAt, TRIED_AT_MOST + 1);
     const points = found.slice(0, TRIED_AT_MOST);
     const judgedBy = await this.relations.judgedBy(serverId, planId, now);
@@ -100,37 +109,34 @@ export class CompatiblePoints {
       tried.push(one);
       if (one.verdict === 'free') break;
     }
-    const search = compatibleOf(tried);
-    return { search, of: { serverName, incidentAt, hasMore: found.length > points.length, set: await this.newestSharedSet(serverName, points) }, points };
+    return { search: compatibleOf(tried), hasMore: found.length > points.length, points, judgedBy };
   }
 
-  /** The newest complete backup set with an image of the server and one of each that it replicates with, all of them usable. Null: there is none. */
-  private async newestSharedSet(serverName: string, points: readonly ImageRecoveryPointView[]): Promise<SharedSet | null> {
+  /** What `modosu restore plan-set` would choose for the server and all that it replicates with. Null: it replicates with none. */
+  private async searchSets(
+    { serverId, serverName, incidentAt = null, protection }: Pick<PlanSource, 'serverId' | 'serverName' | 'incidentAt' | 'protection'>,
+    compared: PointToTry,
+    judgedBy: JudgedBy,
+  ): Promise<SearchOfSets | null> {
     const replicas = await this.relations.replicasOf(serverName);
     if (replicas.length === 0) return null;
-    const inSets = points.flatMap(({ setId, pointInTime }) => (setId === null ? [] : [{ setId, pointInTime }]));
-    for (const { setId, pointInTime } of inSets.slice(0, SETS_LOOKED_AT)) {
-      const members = await this.membersOf(setId);
-      if (replicas.every((name) => members.has(name))) return { id: setId, servers: [serverName, ...replicas], pointInTime };
-    }
-    return null;
-  }
-
-  /** Names of the servers of a set whose images can be restored; empty: it is not complete, or not known any more. */
-  private async membersOf(setId: string): Promise<ReadonlySet<string>> {
-    try {
-      const { state, members } = await this.catalog.getSet(setId);
-      const names = new Set<string>();
-      if (state !== 'complete') return names;
-      for (const { serverName, recoveryPointId } of members) {
-        if (recoveryPointId !== null && (await this.catalog.getRecoveryPoint(recoveryPointId)).state === 'usable') names.add(serverName);
-      }
-      return names;
-    } catch (thrown) {
-      // A catalogue that was rebuilt knows the images, and not the sets.
-      if (isModosuError(thrown) && (thrown.code === 'BACKUP_SET_NOT_FOUND' || thrown.code === 'RECOVERY_POINT_NOT_FOUND')) return new Set();
-      throw thrown;
-    }
+    const { basis, points, setId, steps, passedOver } = await this.relations.agreeingPoints([serverName, ...replicas], incidentAt, judgedBy.now);
+    const [own] = points;
+    if (own === undefined || (basis !== 'freeze' && basis !== 'readings')) return { set: null, passedOver };
+    const point = await this.imageOf(own.id);
+    // Peers that are no part of it stay as they are: they are judged as for a restore of this server alone.
+    const outside = { ...judgedBy, pairs: judgedBy.pairs.filter(({ peer }) => !replicas.includes(peer.server)) };
+    const { verdict, because } = tryPoint(point, await this.catalog.markersOf(point.id), outside);
+    const set = {
+      id: setId,
+      members: points.map(({ server, id, pointInTime }) => ({ server, recoveryPointId: id, pointInTime })),
+      basis,
+      steps,
+      against: verdict === 'refused' ? [...new Set(because.map(({ code }) => code))].sort() : [],
+      cost: { seconds: secondsBetween(point, compared), dataSets: [], changes: await this.changesLostBeside(serverId, point, compared) },
+      leftOut: protection.dataSets.map(({ name }) => name),
+    };
+    return { set, passedOver };
   }
 
   private async costOf(source: PlanSource, point: PointToTry, compared: PointToTry): Promise<CostOfChoice> {
@@ -141,12 +147,12 @@ export class CompatiblePoints {
       const choices = chooseData(name, await this.catalog.usableData(serverId, name), point, request);
       if (choices.some(({ planned }) => planned !== null)) dataSets.push(name);
     }
+    return { seconds: secondsBetween(point, compared), dataSets, changes: await this.changesLostBeside(serverId, point, compared) };
+  }
+
+  private async changesLostBeside(serverId: string, point: PointToTry, compared: PointToTry): Promise<readonly string[]> {
     const [lost, lostAnyway] = [await this.lostBy(serverId, point), await this.lostBy(serverId, compared)];
-    return {
-      seconds: Math.round((Date.parse(compared.pointInTime) - Date.parse(point.pointInTime)) / 1000),
-      dataSets,
-      changes: lost.filter(({ id }) => !lostAnyway.some((other) => other.id === id)).map(({ title }) => title),
-    };
+    return lost.filter(({ id }) => !lostAnyway.some((other) => other.id === id)).map(({ title }) => title);
   }
 
   private async lostBy(serverId: string, { generation }: PointToTry) {
@@ -162,5 +168,14 @@ export class CompatiblePoints {
   }
 }
 
-/** Older ones are hardly what anybody wants. */
-const SETS_LOOKED_AT = 20;
+interface Search {
+  readonly search: CompatibleSearch;
+  /** There are older ones that were not tried. */
+  readonly hasMore: boolean;
+  /** Newest first. */
+  readonly points: readonly ImageRecoveryPointView[];
+  readonly judgedBy: JudgedBy;
+}
+
+const secondsBetween = (point: PointToTry, compared: PointToTry): number =>
+  Math.round((Date.parse(compared.pointInTime) - Date.parse(point.pointInTime)) / 1000);

@@ -140,7 +140,8 @@ describe('what a plan says is lost of configuration', () => {
 
   it('is nothing where the image holds all of it', async () => {
     await change('one');
-    expect(await plan(await image())).toEqual({ changes: [], returning: [], isKnown: true, drift: null });
+    const notCompared = { why: 'newest', generations: [1], sentences: [] };
+    expect(await plan(await image())).toEqual({ changes: [], returning: [], isKnown: true, drift: null, notCompared });
   });
 
   it('is what was completed since, and what was being made, with how each is made again', async () => {
@@ -231,26 +232,36 @@ describe('what a plan says is lost of configuration', () => {
   it('is told with what differs although nobody has registered it, against the newest image of the disks that the server has', async () => {
     const packages = (...versions: readonly string[]) => serverFacts({ packages: versions.map((value, at) => ({ key: `p${at}`, value })) });
     const first = await image({}, packages('1', '1'));
-    expect((await plan(first)).drift).toBeNull();
+    expect(await plan(first)).toMatchObject({ drift: null, notCompared: { why: 'newest', generations: [1] } });
     const second = await image({}, packages('1', '2', '1'));
     expect((await plan(first)).drift).toEqual({ of: 1, generation: 2, sentences: ['1 package changed, 1 added'] });
+    expect(await plan(first)).not.toHaveProperty('notCompared');
     expect((await plan(second)).drift).toBeNull();
     await image({}, packages('1', '2', '1'));
     expect((await plan(second)).drift).toEqual({ of: 2, generation: 3, sentences: [] });
+    expect(await plan(second)).not.toHaveProperty('notCompared');
     await restoredTo(catalog, server, first);
     // Of the disks that it has now there is no image yet.
-    expect((await plan(second)).drift).toBeNull();
+    expect(await plan(second)).toMatchObject({ drift: null, notCompared: { why: 'no-image', generations: [2] } });
     await image({}, packages('3'));
     expect((await plan(second)).drift).toMatchObject({ of: 2, sentences: ['1 package changed, 2 removed'] });
   });
 
-  it('says of facts that could not be compared that they were not', async () => {
+  it('says of facts that could not be compared that they were not, and why', async () => {
     const first = await image({}, serverFacts());
-    await image({}, null);
-    expect((await plan(first)).drift).toBeNull();
+    const second = await image({}, null);
+    const why = 'generation 2: nobody could ask the server';
+    const asked = { why: 'no-facts', generations: [2], sentences: [expect.stringContaining(why)] };
+    expect(await plan(first)).toMatchObject({ drift: null, notCompared: asked });
+    await image({ changes: undefined, version: 1 }, null);
+    expect(await plan(second)).toMatchObject({
+      notCompared: { generations: [2, 3], sentences: [expect.stringContaining(why), expect.stringContaining('an earlier version')] },
+    });
     const error = { code: 'AGENT_SILENT', message: 'x', hint: 'x' } as const;
     await image({}, serverFacts({}, { sections: { users: { kind: 'users', state: 'failed', error } } }));
-    expect((await plan(first)).drift?.sentences).toEqual(['users: not compared, those of the later one were not collected (AGENT_SILENT)']);
+    const gap = 'users: not compared, those of the later one were not collected (AGENT_SILENT)';
+    expect((await plan(first)).drift?.sentences).toEqual([gap]);
+    expect((await plan(first)).notCompared).toEqual({ why: 'in-part', generations: [1, 4], sentences: [gap] });
   });
 });
 

@@ -23,9 +23,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { changesLost, newlyLost, type ChangesLost } from '../src/domain/changes/contained';
-import { summariseFactDiff } from '../src/domain/facts/fact-words';
-import { diffGenerations } from '../src/domain/generations/generation-diff';
 import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
+import { driftBetween } from '../src/domain/planning/drift';
 import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
 import { peersMayHaveFollowed, planUndo } from '../src/domain/planning/undo-planning';
@@ -263,7 +262,7 @@ async function lostChanges(catalog: Catalog, { id }: ServerRecord, number: numbe
   return {
     ...(await describedLoss(catalog, changesLost(now, generation.changes))),
     isKnown: generation.changes !== null || now.contained.length + now.partly.length === 0,
-    drift: await driftSince(catalog, id, generation),
+    ...driftBetween(generation, await newestOnPresentLine(catalog, id)),
   };
 }
 
@@ -290,16 +289,12 @@ async function lostByUndo(catalog: Catalog, serverId: string, returnsTo: string)
   return { ...(await describedLoss(catalog, lost)), isKnown: true, drift: null };
 }
 
-async function driftSince(catalog: Catalog, serverId: string, of: GenerationDetail): Promise<LostChanges['drift']> {
+/** Null: none of its newest images is of the disks that it has now. */
+async function newestOnPresentLine(catalog: Catalog, serverId: string): Promise<GenerationDetail | null> {
   const { items } = await catalog.listGenerations(serverId, { limit: 50, cursor: null });
   const newest = items.find(({ isOnPresentLine }) => isOnPresentLine);
-  if (newest === undefined || newest.generation === of.generation) return null;
-  const { facts } = diffGenerations(of, await catalog.getGeneration(serverId, newest.generation));
-  return facts === null ? null : { of: of.generation, generation: newest.generation, sentences: summariseFactDiff(facts).slice(0, DRIFT_SENTENCES) };
+  return newest === undefined ? null : catalog.getGeneration(serverId, newest.generation);
 }
-
-/** One for each kind of facts, and then some. */
-const DRIFT_SENTENCES = 20;
 
 /** Accounts of which a recovery point of data says nothing have nothing to do with it. */
 function declaredOf({ protection }: ServerRecord, { credentials: remembered = [] }: DataRecoveryPointView): Pick<DataPlanSource, 'credentials'> {

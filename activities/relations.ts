@@ -4,6 +4,7 @@ import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/prof
 import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
+import { chooseAgreeingPoints, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import { judgeRelations, unjudgedFindings, withOwnKeys, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
@@ -94,6 +95,17 @@ export class Relations {
     const names = new Set(relations.flatMap(({ server, peers }) => (server === serverName ? peers.map((peer) => peer.server) : [server])));
     const retired = await this.outOfService();
     return [...names].filter((name) => name !== serverName && !retired.has(name)).sort();
+  }
+
+  /** Usable images of these servers that agree with each other, as a restore of all of them would choose; nobody is asked. @param until ISO 8601: none of them is younger; null: any */
+  async agreeingPoints(names: readonly string[], until: string | null, now: Date): Promise<SetChoice> {
+    const { catalog } = this.deps;
+    const servers: SetServer[] = [];
+    for (const name of names) {
+      const known = await catalog.candidatePoints((await catalog.getServer(name)).id);
+      servers.push({ name, known, points: known.filter(({ pointInTime }) => until === null || Date.parse(pointInTime) <= Date.parse(until)) });
+    }
+    return chooseAgreeingPoints({ servers, relations: await catalog.listRelations(), profiles: (await this.profiles()).byName, now });
   }
 
   /** What all relations say of a server that goes back to `captured`, by what was read on an occasion. */

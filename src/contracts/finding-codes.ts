@@ -137,6 +137,10 @@ export const FINDING_CODES = {
     'The server was different in its newest image, which is not what is restored: packages, services or other facts of the guest differ.',
     'See all of it: `modosu generation diff SERVER GENERATION GENERATION`.',
   ),
+  FACTS_NOT_COMPARED: entry(
+    'Whether the server differs from what is restored, beside its registered changes, is not known, or not of everything: facts of a generation could not be collected, or there is no newer image to compare with.',
+    '`modosu generation show SERVER GENERATION` shows what is known; compare the server after the restore with what it should be. Nothing has to be acknowledged.',
+  ),
 
   // plans: passwords
   CREDENTIAL_ROTATED: entry(

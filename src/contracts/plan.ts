@@ -52,6 +52,21 @@ export interface LostChanges {
   readonly isKnown: boolean;
   /** Against the newest image of the disks that the server has now; null: there is none but the one that is restored, or one of them has no facts. */
   readonly drift: { readonly of: number; readonly generation: number; readonly sentences: readonly string[] } | null;
+  /** Absent: all of it was compared; or an undo or an earlier version has made the plan, and nobody has asked. */
+  readonly notCompared?: FactsNotCompared;
+}
+
+/** Why nobody can say, or not of everything, in what the server differs from a generation beside its registered changes. */
+export interface FactsNotCompared {
+  /**
+   * `newest`: no later image of the disks that the server has now tells what has become of it. `no-image`: there is no image of those disks at all. `no-facts`: what the
+   * server was when an image was taken could not be collected. `in-part`: some of it could not.
+   */
+  readonly why: 'newest' | 'no-image' | 'no-facts' | 'in-part';
+  /** Those that it is about. */
+  readonly generations: readonly number[];
+  /** What is missing, a line each. */
+  readonly sentences: readonly string[];
 }
 
 /** Room in one directory that a restore writes to. */

@@ -65,6 +65,13 @@ const lostChangesSchema = z
       .object({ of: z.int(), generation: z.int(), sentences: z.array(z.string()) })
       .nullable()
       .meta({ description: 'In what the newest image of the server differs from the one that is restored; null: nobody can say.' }),
+    notCompared: z
+      .object({ why: z.enum(['newest', 'no-image', 'no-facts', 'in-part']), generations: z.array(z.int()), sentences: z.array(z.string()) })
+      .optional()
+      .meta({
+        description:
+          'Why it cannot be said, or not of everything, what differs: no later image of the present disks (newest), none of them at all (no-image), facts that could not be collected (no-facts) or not completely (in-part). Absent: all was compared, or the plan is of an undo or an earlier version.',
+      }),
   })
   .meta({ id: 'LostChanges' }) satisfies z.ZodType<LostChanges>;
 

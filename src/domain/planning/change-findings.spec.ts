@@ -71,4 +71,44 @@ describe('what going back does to the configuration', () => {
     ]);
     expect(changeFindings(lost({ drift: { of: 3, generation: 9, sentences: [] } }), 'db01', 3, false)).toEqual([]);
   });
+
+  describe('what was not compared', () => {
+    const notCompared = (one: LostChanges['notCompared'], drift: LostChanges['drift'] = null) =>
+      changeFindings(lost({ drift, ...(one === undefined ? {} : { notCompared: one }) }), 'db01', 3, false);
+
+    it.each([
+      [
+        { why: 'newest', generations: [3], sentences: [] },
+        'ok',
+        'What was changed on the server since generation 3 without being registered is not known: it is the newest image, and there is nothing newer to compare it with.',
+        '`modosu generation show db01 3` shows what is known of the server then',
+      ],
+      [
+        { why: 'no-image', generations: [3], sentences: [] },
+        'warn',
+        'Whether the server differs from what is restored, beside its registered changes, is not known: there is no newer image of the disks that it has now to compare generation 3 with.',
+        '`modosu generation show db01 3` shows what is known, `modosu generation list db01` which generations have facts',
+      ],
+      [
+        { why: 'no-facts', generations: [3, 9], sentences: ['generation 3: it was off', 'generation 9: it was off'] },
+        'warn',
+        'Whether the server differs from what is restored, beside its registered changes, is not known: the facts of generations 3 and 9 could not be collected.',
+        '`modosu generation show db01 3` and `modosu generation show db01 9` show what is known',
+      ],
+    ] as const)('is said with its reason, and asks for nothing: %j', (one, severity, message, remedy) => {
+      expect(notCompared(one)).toEqual([
+        { code: 'FACTS_NOT_COMPARED', severity, message, remedy: expect.stringContaining(remedy) as string, evidence: one.sentences },
+      ]);
+    });
+
+    it('in part, is told apart from what differs', () => {
+      const gap = 'users: not compared, those of the later one were not collected (AGENT_SILENT)';
+      const inPart = { why: 'in-part', generations: [3, 9], sentences: [gap] } as const;
+      expect(notCompared(inPart, { of: 3, generation: 9, sentences: ['1 package added', gap] })).toMatchObject([
+        { code: 'FACTS_DIFFER', evidence: ['1 package added'] },
+        { code: 'FACTS_NOT_COMPARED', severity: 'warn', message: expect.stringContaining('Not everything of generations 3 and 9') as string, evidence: [gap] },
+      ]);
+      expect(notCompared(inPart, { of: 3, generation: 9, sentences: [gap] }).map(({ code }) => code)).toEqual(['FACTS_NOT_COMPARED']);
+    });
+  });
 });

@@ -1,5 +1,5 @@
 import type { LostChange } from '../../contracts/change';
-import type { Finding, LostChanges } from '../../contracts/plan';
+import type { FactsNotCompared, Finding, LostChanges } from '../../contracts/plan';
 import { namesOf, quoted } from '../../contracts/text';
 
 /** What going back to a generation does to the configuration of its server. Pure. */
@@ -69,17 +69,59 @@ function evidenceOf({ id, ticket, completedAt, applyAgain }: LostChange): string
 }
 
 /** What differs between the images although nobody has said so: whoever restores finds out from here, not from the users. */
-function driftFindings({ drift }: LostChanges, server: string): readonly Finding[] {
-  if (drift === null || drift.sentences.length === 0) return [];
+function driftFindings({ drift, notCompared }: LostChanges, server: string): readonly Finding[] {
+  const gaps = notCompared?.why === 'in-part' ? notCompared.sentences : [];
+  const differences = drift?.sentences.filter((sentence) => !gaps.includes(sentence)) ?? [];
   return [
-    {
-      code: 'FACTS_DIFFER',
-      severity: 'warn',
-      message: `The server was different in its newest image, generation ${drift.generation}, which is not what is restored.`,
-      remedy: `See all of it: \`modosu generation diff ${server} ${drift.of} ${drift.generation}\`.`,
-      evidence: drift.sentences,
-    },
+    ...(drift === null || differences.length === 0
+      ? []
+      : [
+          {
+            code: 'FACTS_DIFFER',
+            severity: 'warn' as const,
+            message: `The server was different in its newest image, generation ${drift.generation}, which is not what is restored.`,
+            remedy: `See all of it: \`modosu generation diff ${server} ${drift.of} ${drift.generation}\`.`,
+            evidence: differences,
+          },
+        ]),
+    ...(notCompared === undefined ? [] : [notComparedFinding(notCompared, server)]),
   ];
+}
+
+/** Without it, a plan that could not look would read like one that has found nothing. It warns and asks for nothing: a server whose agent tells nothing can be restored. */
+function notComparedFinding({ why, generations, sentences }: FactsNotCompared, server: string): Finding {
+  const [first = 0] = generations;
+  const isNewest = why === 'newest';
+  return {
+    code: 'FACTS_NOT_COMPARED',
+    // Nothing is amiss with a restore of the newest image: that what came after it is unknown is so with every one.
+    severity: isNewest ? 'ok' : 'warn',
+    message: notComparedText(why, generations),
+    remedy: isNewest
+      ? `\`modosu generation show ${server} ${first}\` shows what is known of the server then; what was done to it since, only those know who did it.`
+      : why === 'in-part'
+        ? `\`modosu generation show ${server} ${first}\` shows what is known; compare the rest of the server after the restore with what it should be.`
+        : `${namedCommands(generations, server)} what is known, \`modosu generation list ${server}\` which generations have facts: \`modosu generation diff\` compares any two of those. Compare the server after the restore with what it should be.`,
+    evidence: sentences,
+  };
+}
+
+const namedCommands = (generations: readonly number[], server: string): string =>
+  `${generations.map((generation) => `\`modosu generation show ${server} ${generation}\``).join(' and ')} ${generations.length === 1 ? 'shows' : 'show'}`;
+
+function notComparedText(why: FactsNotCompared['why'], generations: readonly number[]): string {
+  const unknown = 'Whether the server differs from what is restored, beside its registered changes, is not known';
+  const which = `${generations.length === 1 ? 'generation' : 'generations'} ${generations.join(' and ')}`;
+  switch (why) {
+    case 'newest':
+      return `What was changed on the server since ${which} without being registered is not known: it is the newest image, and there is nothing newer to compare it with.`;
+    case 'no-image':
+      return `${unknown}: there is no newer image of the disks that it has now to compare ${which} with.`;
+    case 'no-facts':
+      return `${unknown}: the facts of ${which} could not be collected.`;
+    case 'in-part':
+      return `Not everything of ${which} could be compared: of the rest it is not known whether the server differs from what is restored.`;
+  }
 }
 
 /** One sentence for each of what is lost. */

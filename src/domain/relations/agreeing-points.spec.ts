@@ -69,7 +69,7 @@ describe('the recovery points of a set', () => {
       [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db01', 20, { own: 9, peer: 9, setId: 'set_2' })],
       [point('db02', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db02', 20, { own: 9, peer: 9, setId: 'set_2' })],
     );
-    expect(choice).toMatchObject({ basis: 'freeze', choice: ['Backup set set_2 was chosen.'] });
+    expect(choice).toMatchObject({ basis: 'freeze', choice: ['Backup set set_2 was chosen.'], setId: 'set_2', steps: [], passedOver: [] });
     expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_20']);
   });
 
@@ -90,6 +90,7 @@ describe('the recovery points of a set', () => {
     expect(ids(choice)).toEqual(['rp_db01_10', 'rp_db02_10']);
     expect(choice.choice[0]).toContain('Backup set set_2');
     expect(choice.choice[0]).toContain('FOLLOWER_AHEAD');
+    expect(choice).toMatchObject({ setId: 'set_1', passedOver: [choice.choice[0]] });
   });
 
   it('are of no set where a file system was not frozen', () => {
@@ -107,7 +108,7 @@ describe('the recovery points of a set', () => {
       [point('db02', 10, { own: 5, peer: 6 }), point('db02', 30, { own: 8, peer: 10 })],
     );
     // What db02 held at 10 lies between the 5 of before and the 8 of its next image; db01 had 9 by then.
-    expect(choice).toMatchObject({ basis: 'readings' });
+    expect(choice).toMatchObject({ basis: 'readings', setId: null });
     expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_10']);
   });
 

@@ -28,8 +28,14 @@ export interface SetChoice {
   readonly basis: SetBasis | null;
   /** In the order of the servers; of `reseed` the first server's alone. */
   readonly points: readonly CandidatePoint[];
+  /** The backup set that they are of; null: they are of none, or of several. */
+  readonly setId: string | null;
+  /** Codes of the rules between them that hold only with steps. */
+  readonly steps: readonly string[];
   /** What was tried and why it did not agree, then what was chosen; for people, a line each. */
   readonly choice: readonly string[];
+  /** What was tried alone. */
+  readonly passedOver: readonly string[];
 }
 
 /** So many pairs of recovery points are judged at most: a choice takes seconds. */
@@ -48,6 +54,7 @@ export function chooseAgreeingPoints(situation: SetSituation): SetChoice {
   const judges = new Judges(situation);
   if (judges.isUnrelated) {
     return {
+      ...NOTHING_TRIED,
       basis: 'unrelated',
       points: servers.map(newest),
       choice: ['Nothing is declared between these servers that is judged: the newest of each was chosen.'],
@@ -56,15 +63,15 @@ export function chooseAgreeingPoints(situation: SetSituation): SetChoice {
   const tried: string[] = [];
   for (const set of backupSets(servers)) {
     const problem = judges.problemOf(set.points);
-    if (problem === null) return { basis: judges.basisOf(set.points), points: set.points, choice: [...shown(tried), `Backup set ${set.id} was chosen.`] };
+    if (problem === null) return { ...judges.judgedAs(set.points, set.id, shown(tried)), choice: [...shown(tried), `Backup set ${set.id} was chosen.`] };
     tried.push(`Backup set ${set.id} (${newestOf(set.points)}): ${problem}`);
   }
   const found = judges.combination();
   const combinations = `${judges.combinations} other ${judges.combinations === 1 ? 'combination' : 'combinations'} of recovery points ${judges.combinations === 1 ? 'was' : 'were'} tried${judges.isExhausted ? '; there are more, too many to try' : ''}.`;
   if (found !== null) {
     return {
+      ...judges.judgedAs(found, null, [...shown(tried), combinations]),
       basis: 'readings',
-      points: found,
       choice: [...shown(tried), combinations, `Chosen: ${found.map(({ server, id }) => `${server} ${id}`).join(', ')}.`],
     };
   }
@@ -73,10 +80,11 @@ export function chooseAgreeingPoints(situation: SetSituation): SetChoice {
   const without = others.filter(({ name }) => !judges.canBeMadeAnew(source.name, name));
   if (without.length > 0) return none([...left, `No profile says how ${namesOf(without.map(({ name }) => name))} would be made anew from "${source.name}".`]);
   const how = `No recovery points agree: "${source.name}" is restored, and ${namesOf(others.map(({ name }) => name))} ${others.length === 1 ? 'is' : 'are'} made anew from it, as its plan says.`;
-  return { basis: 'reseed', points: [newest(source)], choice: [...left, how] };
+  return { basis: 'reseed', points: [newest(source)], setId: null, steps: [], choice: [...left, how], passedOver: left };
 }
 
-const none = (choice: readonly string[]): SetChoice => ({ basis: null, points: [], choice });
+const NOTHING_TRIED = { setId: null, steps: [], passedOver: [] } as const;
+const none = (choice: readonly string[]): SetChoice => ({ ...NOTHING_TRIED, basis: null, points: [], choice, passedOver: choice });
 const newest = ({ points }: SetServer): CandidatePoint => points[0] as CandidatePoint;
 const newestOf = (points: readonly CandidatePoint[]): string =>
   points
@@ -123,8 +131,17 @@ class Judges {
     return this.judged.size >= MAX_JUDGEMENTS;
   }
 
-  basisOf(points: readonly CandidatePoint[]): 'freeze' | 'readings' {
-    return this.unjudged.length > 0 || this.judgementsOf(points).some(({ basis }) => basis === 'freeze') ? 'freeze' : 'readings';
+  /** What is said of points that agree. */
+  judgedAs(points: readonly CandidatePoint[], setId: string | null, passedOver: readonly string[]): Omit<SetChoice, 'choice'> {
+    const judged = this.judgementsOf(points);
+    const steps = judged.flatMap(({ findings }) => findings).flatMap(({ code, severity }) => (severity === 'step' ? [code] : []));
+    return {
+      basis: this.unjudged.length > 0 || judged.some(({ basis }) => basis === 'freeze') ? 'freeze' : 'readings',
+      points,
+      setId,
+      steps: [...new Set(steps)].sort(),
+      passedOver,
+    };
   }
 
   /** Why these do not agree, for people; null: they do. */

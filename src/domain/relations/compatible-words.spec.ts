@@ -8,6 +8,7 @@ import {
   type CostOfChoice,
   type PricedPoint,
   type SearchedIn,
+  type SharedSet,
 } from './compatible-words';
 import type { CompatibleSearch, TriedPoint } from './find-compatible';
 
@@ -39,8 +40,28 @@ const searchOf = (...all: readonly TriedPoint[]): CompatibleSearch => ({
   newerWithSteps: null,
 });
 
-const OF: SearchedIn = { serverName: 'db01', incidentAt: null, hasMore: false, set: null };
-const SET = { id: 'set_1', servers: ['db01', 'db02'], pointInTime: '2026-01-03T00:00:00.000Z' };
+const OF: SearchedIn = { serverName: 'db01', incidentAt: null, hasMore: false, sets: null };
+const SET: SharedSet = {
+  id: 'set_1',
+  members: [
+    { server: 'db01', recoveryPointId: 'rp_3', pointInTime: '2026-01-03T00:00:00.000Z' },
+    { server: 'db02', recoveryPointId: 'rp_b', pointInTime: '2026-01-03T00:00:01.000Z' },
+  ],
+  basis: 'readings',
+  steps: [],
+  against: [],
+  cost: { seconds: 6 * 86_400, dataSets: [], changes: [] },
+  leftOut: [],
+};
+const withSet = (changes: Partial<SharedSet> = {}, passedOver: readonly string[] = []): SearchedIn => ({
+  ...OF,
+  sets: { set: { ...SET, ...changes }, passedOver },
+});
+const TOGETHER =
+  'estore "db01", "db02" together: `modosu restore plan-set db01 db02`. ' +
+  'The images of backup set set_1 of 2026-01-03T00:00:00.000Z belong together (`modosu backup-set show set_1`), and every rule holds between them. ' +
+  'It costs 6 d beside generation 9: what was written to the disks after 2026-01-03T00:00:00.000Z is not in it. ' +
+  '"db02" goes back as well, to 2026-01-03T00:00:01.000Z (16 d 23 h ago).';
 
 const [refused, steps, free] = [tried(9, 'refused', 'STANDBY_AHEAD'), tried(7, 'steps', 'SERIAL_AHEAD'), tried(5, 'free')];
 
@@ -48,7 +69,7 @@ describe('what a plan says of a better choice', () => {
   it('is which one, how old it is, what it costs, what each other one was refused for, and the command', () => {
     const choice = { search: searchOf(refused, steps, free), compared: refused.point, now: NOW };
     const found = priced(free, { seconds: 4 * 86_400, dataSets: ['shop'], changes: ['service pack 2'] });
-    const said = compatiblePoint({ ...choice, found, newer: priced(steps, { seconds: 2 * 86_400 }) }, { ...OF, set: SET });
+    const said = compatiblePoint({ ...choice, found, newer: priced(steps, { seconds: 2 * 86_400 }) }, withSet({}, ['Backup set set_2: STANDBY_AHEAD: x']));
     expect(said).toEqual({
       code: 'COMPATIBLE_POINT',
       severity: 'warn',
@@ -60,13 +81,16 @@ describe('what a plan says of a better choice', () => {
         'It costs 2 d beside generation 9: what was written to the disks after 2026-01-07T00:00:00.000Z is not in it.',
       remedy:
         'Plan with it: `modosu restore plan db01 --scenario server --recovery-point rp_5`. Or with the steps: `modosu restore plan db01 --scenario server --recovery-point rp_7`. ' +
-        'Or restore "db01", "db02" together: `modosu restore plan-set db01 db02`. The images of backup set set_1 of 2026-01-03T00:00:00.000Z belong together (`modosu backup-set show set_1`).',
+        `Or r${TOGETHER}`,
       evidence: [
         'recovery point rp_5, generation 5, 2026-01-05T00:00:00.000Z: costs 345600 s',
         'recovery point rp_7, generation 7, 2026-01-07T00:00:00.000Z: costs 172800 s',
         'generation 9, 2026-01-09T00:00:00.000Z: STANDBY_AHEAD',
         'generation 7, 2026-01-07T00:00:00.000Z: steps for SERIAL_AHEAD',
         'backup set set_1, 2026-01-03T00:00:00.000Z: db01, db02',
+        'together, db01: recovery point rp_3, 2026-01-03T00:00:00.000Z: costs 518400 s',
+        'together, db02: recovery point rp_b, 2026-01-03T00:00:01.000Z',
+        'together: Backup set set_2: STANDBY_AHEAD: x',
       ],
     });
   });
@@ -103,7 +127,12 @@ describe('what a plan says of a better choice', () => {
 
 describe('what it says where there is none', () => {
   it('is what stands against every one of them', () => {
-    const said = noCompatiblePoint(searchOf(tried(9, 'refused', 'STANDBY_AHEAD', 'PEER_UNKNOWN'), tried(8, 'refused', 'STANDBY_AHEAD')), OF);
+    const said = noCompatiblePoint(
+      searchOf(tried(9, 'refused', 'STANDBY_AHEAD', 'PEER_UNKNOWN'), tried(8, 'refused', 'STANDBY_AHEAD')),
+      OF,
+      refused.point,
+      NOW,
+    );
     expect(said).toMatchObject({
       code: 'NO_COMPATIBLE_POINT',
       severity: 'warn',
@@ -114,7 +143,7 @@ describe('what it says where there is none', () => {
   });
 
   it('is what stands against one or another, of one alone, of too many, of those before an incident, of none', () => {
-    const message = (search: CompatibleSearch, of: Partial<SearchedIn> = {}): string => noCompatiblePoint(search, { ...OF, ...of }).message;
+    const message = (search: CompatibleSearch, of: Partial<SearchedIn> = {}): string => noCompatiblePoint(search, { ...OF, ...of }, refused.point, NOW).message;
     expect(message(searchOf(tried(9, 'refused', 'B'), tried(8, 'refused', 'A')), { hasMore: true })).toBe(
       'None of the newest 2 usable recovery points of "db01" is one that its peers would accept: each has something against it (A, B).',
     );
@@ -125,17 +154,41 @@ describe('what it says where there is none', () => {
   });
 
   it('names the backup set first that the server and its peers could be restored from together', () => {
-    const { remedy } = noCompatiblePoint(searchOf(refused), { ...OF, set: SET });
+    const { remedy } = noCompatiblePoint(searchOf(refused), withSet(), refused.point, NOW);
     expect(remedy).toMatch(/^Restore "db01", "db02" together: .* backup set set_1 .* Or follow the remedy of what stands against this one/);
+    expect(remedy).toBe(`R${TOGETHER} Or follow the remedy of what stands against this one: no other recovery point avoids it.`);
+  });
+
+  it('says of that set what it asks for, what is not proven, what it costs and what it does not settle', () => {
+    const remedy = (changes: Partial<SharedSet>, of: Partial<SearchedIn> = {}): string =>
+      noCompatiblePoint(searchOf(refused), { ...withSet(changes), ...of }, refused.point, NOW).remedy ?? '';
+    expect(remedy({ steps: ['SERIAL_AHEAD'], basis: 'freeze' })).toContain(
+      'every rule holds between them, with the steps that rules ask for (SERIAL_AHEAD); that nothing went from one to the other before they were frozen is not proven.',
+    );
+    expect(remedy({ id: null })).toContain(
+      'Their newest images that agree are of 2026-01-03T00:00:00.000Z, 2026-01-03T00:00:01.000Z, and every rule holds between them.',
+    );
+    expect(remedy({}, { incidentAt: '2026-01-04T00:00:00.000Z' })).toContain('`modosu restore plan-set db01 db02 --incident-at 2026-01-04T00:00:00.000Z`');
+    expect(remedy({ leftOut: ['shop', 'files'] })).toContain('The data of "shop", "files" do not follow.');
+    expect(remedy({ against: ['PEER_UNKNOWN'] })).toContain('It does not settle PEER_UNKNOWN: that would still stand against it.');
+    const members = SET.members.map((one, index) => (index === 0 ? { ...one, recoveryPointId: refused.point.id } : one));
+    expect(remedy({ members })).toContain('It costs nothing of "db01" beside generation 9, which is of it. "db02" goes back as well');
+    expect(remedy({ cost: { seconds: -3600, dataSets: [], changes: [] } })).toContain('It loses 1 h less than generation 9.');
+  });
+
+  it('says why no set is one where there is none', () => {
+    const sets = { set: null, passedOver: ['Backup set set_1 (2026-01-03): STANDBY_AHEAD: x'] };
+    const { remedy, evidence } = noCompatiblePoint(searchOf(refused), { ...OF, sets }, refused.point, NOW);
+    expect(remedy).toMatch(/^Follow the remedy/);
+    expect(evidence).toContain('together: Backup set set_1 (2026-01-03): STANDBY_AHEAD: x');
   });
 
   it('is an error for whoever asked for one, with what stands in the way of the newest and what would make it good', () => {
-    const error = noCompatibleRecoveryPoint(searchOf(refused), { ...OF, set: SET }, 'modosu restore plan db01 --scenario server');
+    const error = noCompatibleRecoveryPoint(searchOf(refused), withSet(), 'modosu restore plan db01 --scenario server', NOW);
     expect(error).toMatchObject({ code: 'NO_COMPATIBLE_RECOVERY_POINT', retry: 'never', context: { findings: ['STANDBY_AHEAD'] } });
     expect(error.message).toMatch(/STANDBY_AHEAD stands against it\. Of generation 9, the newest: STANDBY_AHEAD: STANDBY_AHEAD is so\.$/);
     expect(error.hint).toBe(
-      'Restore "db01", "db02" together: `modosu restore plan-set db01 db02`. The images of backup set set_1 of 2026-01-03T00:00:00.000Z belong together (`modosu backup-set show set_1`). Rebuild it. ' +
-        '`modosu restore plan db01 --scenario server` plans with the newest, and says what stands against it.',
+      `R${TOGETHER} Rebuild it. ` + '`modosu restore plan db01 --scenario server` plans with the newest, and says what stands against it.',
     );
   });
 });

@@ -17,12 +17,30 @@ export interface CostOfChoice {
   readonly changes: readonly string[];
 }
 
-/** A backup set whose images belong together, of the server and all that it replicates with. */
+/** The newest images of a server and all that it replicates with between which every rule holds: what `modosu restore plan-set` would choose. */
 export interface SharedSet {
-  readonly id: string;
-  readonly servers: readonly string[];
-  /** Of the server's own image. */
-  readonly pointInTime: string;
+  /** The backup set that they are of; null: they are of different moments. */
+  readonly id: string | null;
+  /** The first is the server that the plan is about. */
+  readonly members: readonly { readonly server: string; readonly recoveryPointId: string; readonly pointInTime: string }[];
+  /** `freeze`: that nothing went from one to the other before they were frozen is not proven. */
+  readonly basis: 'freeze' | 'readings';
+  /** Codes of the rules between them that hold only with steps. */
+  readonly steps: readonly string[];
+  /** Codes of what would stand against it all the same: of peers that do not go back with it, and of relations that nothing judges. */
+  readonly against: readonly string[];
+  /** Of the server that the plan is about, beside what the other costs are counted against. No data set follows. */
+  readonly cost: CostOfChoice;
+  /** Data sets of that server. */
+  readonly leftOut: readonly string[];
+}
+
+/** What was found among the images of a server and all that it replicates with. */
+export interface SearchOfSets {
+  /** Null: no images agree. */
+  readonly set: SharedSet | null;
+  /** Newer sets, and why they do not agree; a line each. */
+  readonly passedOver: readonly string[];
 }
 
 /** What was asked for besides the recovery point. */
@@ -50,8 +68,8 @@ export interface SearchedIn {
   readonly incidentAt: string | null;
   /** There are older ones that were not tried. */
   readonly hasMore: boolean;
-  /** Null: there is none. */
-  readonly set: SharedSet | null;
+  /** Null: it replicates with none. */
+  readonly sets: SearchOfSets | null;
 }
 
 /** With its cost beside the one that it is compared with, and the command that plans with it. */
@@ -73,8 +91,9 @@ export interface PricedChoice {
 }
 
 /** Of a plan with something against it: the better choice. */
-export function compatiblePoint(choice: PricedChoice, { set }: SearchedIn): Finding {
-  const { search, found, newer, now } = choice;
+export function compatiblePoint(choice: PricedChoice, of: SearchedIn): Finding {
+  const { search, found, newer, compared, now } = choice;
+  const together = togetherText(of, compared, now);
   const count = search.tried.length;
   return {
     code: 'COMPATIBLE_POINT',
@@ -86,9 +105,10 @@ export function compatiblePoint(choice: PricedChoice, { set }: SearchedIn): Find
     remedy: [
       `Plan with it: \`${found.command}\`.`,
       ...(newer === null ? [] : [`Or with the steps: \`${newer.command}\`.`]),
-      ...(set === null ? [] : [`Or ${together(set)}`]),
+      ...(together === null ? [] : [`Or ${together}`]),
     ].join(' '),
-    evidence: [...pointLines(choice), ...passedOver(search, found.tried.point), ...setLines(set)],
+    // Why there is none is of interest only to whoever has no other choice.
+    evidence: [...pointLines(choice), ...passedOver(search, found.tried.point), ...(together === null ? [] : setLines(of.sets))],
   };
 }
 
@@ -117,20 +137,23 @@ function costs({ found, newer, compared, now }: PricedChoice): readonly string[]
 
 const pointLines = ({ found, newer }: PricedChoice): readonly string[] => (newer === null ? [found] : [found, newer]).map(pointLine);
 
-/** Of a plan with something against it: there is no better choice. */
-export const noCompatiblePoint = (search: CompatibleSearch, of: SearchedIn): Finding => ({
-  code: 'NO_COMPATIBLE_POINT',
-  severity: 'warn',
-  message: noneText(search, of),
-  remedy: [
-    ...(of.set === null ? [] : [capital(together(of.set))]),
-    `${of.set === null ? 'Follow' : 'Or follow'} the remedy of what stands against this one: no other recovery point avoids it.`,
-  ].join(' '),
-  evidence: [...passedOver(search, null), ...setLines(of.set)],
-});
+/** Of a plan with something against it: there is no better choice. @param compared what is planned */
+export function noCompatiblePoint(search: CompatibleSearch, of: SearchedIn, compared: PointToTry, now: Date): Finding {
+  const together = togetherText(of, compared, now);
+  return {
+    code: 'NO_COMPATIBLE_POINT',
+    severity: 'warn',
+    message: noneText(search, of),
+    remedy: [
+      ...(together === null ? [] : [capital(together)]),
+      `${together === null ? 'Follow' : 'Or follow'} the remedy of what stands against this one: no other recovery point avoids it.`,
+    ].join(' '),
+    evidence: [...passedOver(search, null), ...setLines(of.sets)],
+  };
+}
 
 /** Such a one was asked for, and there is none. */
-export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: SearchedIn, command: string): ModosuError {
+export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: SearchedIn, command: string, now: Date): ModosuError {
   const [newest] = search.tried;
   const because = newest?.because ?? [];
   const remedies = [...new Set(because.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
@@ -138,10 +161,9 @@ export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: Searched
     newest === undefined
       ? []
       : [`Of generation ${newest.point.generation}, the newest: ${because.map(({ code, message }) => `${code}: ${message}`).join(' ')}`];
+  const together = newest === undefined ? null : togetherText(of, newest.point, now);
   return new ModosuError('NO_COMPATIBLE_RECOVERY_POINT', [noneText(search, of), ...said].join(' '), {
-    hint: [...(of.set === null ? [] : [capital(together(of.set))]), ...remedies, `\`${command}\` plans with the newest, and says what stands against it.`].join(
-      ' ',
-    ),
+    hint: [...(together === null ? [] : [capital(together)]), ...remedies, `\`${command}\` plans with the newest, and says what stands against it.`].join(' '),
     context: { findings: codesOf(because) },
   });
 }
@@ -165,27 +187,65 @@ function noneText({ tried }: CompatibleSearch, { serverName, incidentAt, hasMore
 const described = ({ generation, pointInTime }: PointToTry, now: Date): string =>
   `generation ${generation} of ${pointInTime} (${describeAge(pointInTime, now)} ago)`;
 
-const stepsOf = ({ verdict, because }: TriedPoint): string =>
-  verdict === 'steps' ? `, with the steps that rules ask for (${codesOf(because).join(', ')})` : '';
+const stepsOf = ({ verdict, because }: TriedPoint): string => (verdict === 'steps' ? withSteps(codesOf(because)) : '');
 
-function costText({ cost: { seconds, dataSets, changes }, tried: { point } }: PricedPoint, compared: PointToTry): string {
+const withSteps = (codes: readonly string[]): string => `, with the steps that rules ask for (${codes.join(', ')})`;
+
+const costText = ({ cost, tried: { point } }: PricedPoint, compared: PointToTry): string => costWords(cost, point.pointInTime, compared);
+
+function costWords({ seconds, dataSets, changes }: CostOfChoice, pointInTime: string, compared: PointToTry): string {
   if (seconds <= 0) return `It loses ${formatDuration(-seconds)} less than generation ${compared.generation}.`;
   const follows = dataSets.length === 0 ? '' : `, except the data of ${namesOf(dataSets)}, which ${dataSets.length === 1 ? 'follows' : 'follow'} it`;
   const lost =
     changes.length === 0
       ? ''
       : ` Lost with it: ${changes.length === 1 ? 'the configuration change' : `${changes.length} configuration changes,`} ${namesOf(changes)}.`;
-  return `It costs ${formatDuration(seconds)} beside generation ${compared.generation}: what was written to the disks after ${point.pointInTime} is not in it${follows}.${lost}`;
+  return `It costs ${formatDuration(seconds)} beside generation ${compared.generation}: what was written to the disks after ${pointInTime} is not in it${follows}.${lost}`;
 }
 
-/** A remedy for people: what plans it, and which images belong together. */
-const together = ({ id, servers, pointInTime }: SharedSet): string =>
-  `restore ${namesOf(servers)} together: \`modosu restore plan-set ${servers.join(' ')}\`. The images of backup set ${id} of ${pointInTime} belong together (\`modosu backup-set show ${id}\`).`;
+/** A remedy for people: what plans it, which images agree, and what going back to them costs. Null: there is none. */
+function togetherText({ sets, incidentAt }: SearchedIn, compared: PointToTry, now: Date): string | null {
+  const set = sets?.set ?? null;
+  const [own, ...others] = set?.members ?? [];
+  if (set === null || own === undefined) return null;
+  const { id, members, steps, basis, against, cost, leftOut } = set;
+  const names = members.map(({ server }) => server);
+  const which =
+    id === null
+      ? `Their newest images that agree are of ${members.map(({ pointInTime }) => pointInTime).join(', ')}`
+      : `The images of backup set ${id} of ${own.pointInTime} belong together (\`modosu backup-set show ${id}\`)`;
+  const unproven = basis === 'freeze' ? '; that nothing went from one to the other before they were frozen is not proven' : '';
+  return [
+    `restore ${namesOf(names)} together: \`modosu restore plan-set ${names.join(' ')}${incidentAt === null ? '' : ` --incident-at ${incidentAt}`}\`.`,
+    `${which}, and every rule holds between them${steps.length === 0 ? '' : withSteps(steps)}${unproven}.`,
+    own.recoveryPointId === compared.id
+      ? `It costs nothing of "${own.server}" beside generation ${compared.generation}, which is of it.`
+      : costWords(cost, own.pointInTime, compared),
+    ...(leftOut.length === 0 ? [] : [`The data of ${namesOf(leftOut)} ${leftOut.length === 1 ? 'does' : 'do'} not follow.`]),
+    ...others.map(({ server, pointInTime }) => `"${server}" goes back as well, to ${pointInTime} (${describeAge(pointInTime, now)} ago).`),
+    ...(against.length === 0 ? [] : [`It does not settle ${against.join(', ')}: that would still stand against it.`]),
+  ].join(' ');
+}
 
 const pointLine = ({ tried: { point }, cost: { seconds } }: PricedPoint): string =>
   `recovery point ${point.id}, generation ${point.generation}, ${point.pointInTime}: ${seconds >= 0 ? `costs ${seconds} s` : `loses ${-seconds} s less`}`;
 
-const setLines = (set: SharedSet | null): readonly string[] => (set === null ? [] : [`backup set ${set.id}, ${set.pointInTime}: ${set.servers.join(', ')}`]);
+function setLines(sets: SearchOfSets | null): readonly string[] {
+  if (sets === null) return [];
+  const { set, passedOver: others } = sets;
+  const lines = others.map((line) => `together: ${line}`);
+  if (set === null) return lines;
+  const [own] = set.members;
+  const { seconds } = set.cost;
+  return [
+    ...(set.id === null ? [] : [`backup set ${set.id}, ${own?.pointInTime ?? ''}: ${set.members.map(({ server }) => server).join(', ')}`]),
+    ...set.members.map(({ server, recoveryPointId, pointInTime }, index) => {
+      const cost = index > 0 ? '' : seconds >= 0 ? `: costs ${seconds} s` : `: loses ${-seconds} s less`;
+      return `together, ${server}: recovery point ${recoveryPointId}, ${pointInTime}${cost}`;
+    }),
+    ...lines,
+  ];
+}
 
 const SHOWN = 20;
 
