@@ -10,7 +10,7 @@ import { givenUpName, keyIdName, PROBE_LOGIN, secretName, writeLogins } from './
 import { requireServerId } from '../restic/restic-arguments';
 import type { ResticCommand } from '../restic/restic-command';
 import type { DataRepositoryPresence } from './data-repository';
-import { dataTargetOf, type DataTarget } from './data-target';
+import { dataTargetOf, type DataTarget } from '../data-target';
 import { parseKeyId, parseRepositoryId } from '../restic/restic-output';
 import { RestServer, type Login } from './rest-server';
 
