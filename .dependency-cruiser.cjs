@@ -8,8 +8,22 @@ const room = (name, from, allowed, comment) => ({
   to: { path: '^(src|workflows|activities|migrations|demo|bench|test)/', pathNot: [from, ...allowed] },
 });
 
+/** One part of a room knows another only where `allowed` says so. `from` holds the name of a part in brackets; it may look into itself. */
+const apart = (name, from, to, allowed, comment) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: from, pathNot: spec },
+  to: { path: to, pathNot: [`${to}$1/`, ...allowed] },
+});
+
 /** The one helper of `system` that does no I/O. */
 const sha256 = '^src/system/sha256\\.ts$';
+/** What all work in guests shares: the port of the agent, and what is built on it. */
+const ofGuests = '^src/guests/[^/]+\\.ts$';
+/** What several repositories know alike, beside them; and restic on this machine. */
+const shared = '^src/repositories/[^/]+\\.ts$';
+const restic = '^src/repositories/restic/';
 
 module.exports = {
   forbidden: [
@@ -38,7 +52,7 @@ module.exports = {
         '^src/domain/',
         '^src/catalog/(catalog|plan-hash)\\.ts$',
         '^src/hypervisors/hypervisor\\.ts$',
-        '^src/guests/',
+        '^src/guests/(?!ssh/)',
         '^src/repositories/image/image-repository\\.ts$',
         '^src/repositories/data/data-repository\\.ts$',
         '^src/repositories/offsite/offsite-repository\\.ts$',
@@ -46,12 +60,57 @@ module.exports = {
         '^src/probes/probe\\.ts$',
         '^src/probes/fill-in\\.ts$',
         '^src/profiles/profile-source\\.ts$',
-        '^src/audit/',
         sha256,
       ],
       'Activities call ports, never an adapter.',
     ),
-    room('hypervisors', '^src/(hypervisors|guests)/', ['^src/contracts/', '^src/domain/', '^src/system/'], 'An adapter never imports another adapter.'),
+    room(
+      'hypervisors',
+      '^src/hypervisors/',
+      ['^src/contracts/(?!api/)', '^src/domain/', '^src/system/', '^src/guests/(guest-agent|bounded-output)\\.ts$'],
+      'An adapter never imports another adapter.',
+    ),
+    {
+      name: 'the-hypervisor-port-knows-no-adapter',
+      severity: 'error',
+      from: { path: '^src/hypervisors/hypervisor\\.ts$' },
+      to: { path: '^src/hypervisors/' },
+    },
+    {
+      name: 'what-libvirt-does-at-its-edges',
+      comment: 'Images of running servers and boot proofs are built on definitions, volumes and swaps, which know neither.',
+      severity: 'error',
+      from: { path: '^src/hypervisors/libvirt/(domains|volumes|swaps)/', pathNot: spec },
+      to: { path: '^src/hypervisors/libvirt/(online|proofs|libvirt-hypervisor)' },
+    },
+    room(
+      'guests',
+      '^src/guests/',
+      ['^src/contracts/(?!api/)', '^src/domain/', '^src/system/'],
+      'Guests are reached through the port of their agent, whatever runs them.',
+    ),
+    apart(
+      'work-in-guests-keeps-apart',
+      '^src/guests/(credentials|files|postgresql)/',
+      '^src/guests/',
+      [ofGuests],
+      'What is done in a guest knows no other work.',
+    ),
+    apart(
+      'found-and-placed-by-files',
+      '^src/guests/(facts|restic)/',
+      '^src/guests/',
+      [ofGuests, '^src/guests/files/'],
+      'How files are found and placed in a guest is known in one place.',
+    ),
+    apart('ssh-is-an-adapter', '^src/guests/(ssh)/', '^src/guests/', ['^src/guests/guest-agent\\.ts$'], 'An adapter of the agent knows the port.'),
+    {
+      name: 'the-guest-agent-port-knows-no-work',
+      comment: 'What all work in guests shares knows none of it.',
+      severity: 'error',
+      from: { path: ofGuests, pathNot: spec },
+      to: { path: '^src/guests/[^/]+/' },
+    },
     room(
       'probes',
       '^src/probes/',
@@ -71,6 +130,28 @@ module.exports = {
       ['^src/contracts/', '^src/domain/', '^src/system/', '^src/secrets/secrets\\.ts$'],
       'An adapter never imports another adapter.',
     ),
+    apart('repositories-keep-apart', '^src/repositories/(image|restic)/', '^src/repositories/', [shared], 'An adapter never imports another adapter.'),
+    apart('data-is-stored-with-restic', '^src/repositories/(data)/', '^src/repositories/', [shared, restic], 'An adapter never imports another adapter.'),
+    apart(
+      'copies-of-the-catalogue-lie-beside',
+      '^src/repositories/(catalogue)/',
+      '^src/repositories/',
+      [shared, restic, '^src/repositories/image/image-repository\\.ts$'],
+      'They are stored with restic, beside what the port of images tells to be a repository.',
+    ),
+    apart(
+      'copies-know-ports-and-formats',
+      '^src/repositories/(offsite)/',
+      '^src/repositories/',
+      [shared, restic, '^src/repositories/data/data-(repository|manifest)\\.ts$', '^src/repositories/image/image-manifest\\.ts$'],
+      'A copy is of what another repository has published: its port and its format are enough.',
+    ),
+    {
+      name: 'what-repositories-share-knows-none',
+      severity: 'error',
+      from: { path: shared, pathNot: spec },
+      to: { path: '^src/repositories/[^/]+/', pathNot: restic },
+    },
     room('secrets', '^src/secrets/', ['^src/contracts/', '^src/system/'], 'What is secret is kept in one place.'),
     room('credentials', '^src/credentials/', ['^src/contracts/', '^src/system/', '^src/secrets/secrets\\.ts$'], 'Secret stores of people are only read.'),
     {
@@ -98,7 +179,7 @@ module.exports = {
     room('profiles', '^src/profiles/', ['^src/contracts/', '^src/system/files\\.ts$'], 'Profiles are files; what they mean is judged elsewhere.'),
     room('notify', '^src/notify/', ['^src/contracts/'], 'Channels know what they send, and nothing of where it comes from.'),
     room('system', '^src/system/', ['^src/contracts/'], 'Helpers for the operating system.'),
-    room('config', '^src/config/', ['^src/contracts/', '^src/system/'], 'The environment is read here.'),
+    room('config', '^src/config/', ['^src/contracts/'], 'The environment is read here.'),
     room(
       'api',
       '^src/api/',
@@ -107,12 +188,9 @@ module.exports = {
         '^src/domain/',
         '^src/catalog/catalog\\.ts$',
         '^src/hypervisors/hypervisor\\.ts$',
-        '^src/guests/',
         '^src/repositories/image/image-repository\\.ts$',
         '^src/probes/askable\\.ts$',
         '^src/profiles/profile-source\\.ts$',
-        '^src/temporal/run-starter\\.ts$',
-        '^src/config/',
         sha256,
       ],
       'The API starts workflows by type name and calls ports.',
@@ -130,6 +208,46 @@ module.exports = {
       from: { path: '^(src|workflows|activities|migrations)/', pathNot: spec },
       to: { path: '^(test|demo|bench)/' },
     },
+    {
+      name: 'workflows-come-as-a-bundle',
+      comment: 'A worker loads the bundle; nothing else runs what is written there.',
+      severity: 'error',
+      from: { path: '^(src|activities|migrations|demo|bench)/', pathNot: spec },
+      to: { path: '^workflows/' },
+    },
+    room(
+      'demo',
+      '^demo/',
+      ['^src/contracts/(?!api/)', '^src/system/process-record\\.ts$', '^test/guests/'],
+      'The demo uses modosu as people do, on guests of the tests.',
+    ),
+    room(
+      'bench',
+      '^bench/(?!(rules|judging|data-rounds)\\.ts$)',
+      ['^bench/', '^src/contracts/(?!api/)', '^src/config/state-layout\\.ts$', '^src/system/(child-process|files|process-record)\\.ts$', '^test/guests/'],
+      'What is measured from outside is used from outside.',
+    ),
+    room(
+      'bench-data-rounds',
+      '^bench/data-rounds\\.ts$',
+      ['^bench/', '^src/contracts/(?!api/)', '^src/hypervisors/libvirt/domains/fence-xml\\.ts$'],
+      'Two installations one after another use one server: the mark of the first goes.',
+    ),
+    room('bench-rules', '^bench/rules\\.ts$', ['^bench/', '^src/contracts/(?!api/)', '^src/domain/retention/'], 'Rules are measured by themselves.'),
+    room(
+      'bench-judging',
+      '^bench/judging\\.ts$',
+      [
+        '^bench/',
+        '^src/contracts/',
+        '^src/domain/relations/',
+        '^src/catalog/(catalog|data-source|typeorm-catalog)\\.ts$',
+        '^src/profiles/profile-source\\.ts$',
+        '^activities/judgement-activities\\.ts$',
+        '^test/support/postgres\\.ts$',
+      ],
+      'The judgement of an estate is measured where it is made: an activity, the catalogue, and PostgreSQL.',
+    ),
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-dev-dependency-in-the-product',

@@ -1,6 +1,6 @@
 import type { AppliedChange } from '../src/contracts/activities';
 import { isModosuError } from '../src/contracts/errors';
-import type { GuestProgram } from '../src/contracts/reading';
+import type { StepProgram } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
 import { runBoundedInGuest } from '../src/guests/bounded-output';
 import type { GuestAgent } from '../src/guests/guest-agent';
@@ -12,7 +12,7 @@ const EVIDENCE_CHARACTERS = 500;
  * Runs a program of a plan in a guest, once as far as that can be told, and says what came of it. What it does or says throws nothing: what it has not done is for people.
  * Throws what keeps anything from being run there and may pass.
  */
-export async function programInGuest(agent: GuestAgent, { argv, timeoutSeconds }: GuestProgram, signal: AbortSignal): Promise<AppliedChange> {
+export async function programInGuest(agent: GuestAgent, { argv, timeoutSeconds }: StepProgram, signal: AbortSignal): Promise<AppliedChange> {
   const inTime = AbortSignal.timeout(timeoutSeconds * 1000);
   const work = { signal: AbortSignal.any([signal, inTime]), maxOutputBytes: 64 * 1024 };
   try {

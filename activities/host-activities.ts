@@ -4,7 +4,7 @@ import type {
   ImageBasis,
   ParentCandidates,
   PlanSource,
-  PublishedRecoveryPoint,
+  PublishedImage,
   PublishRequest,
   UndoSource,
 } from '../src/contracts/activities';
@@ -99,7 +99,7 @@ export class HostCalls implements HostActivities {
     });
   }
 
-  publish(request: PublishRequest): Promise<PublishedRecoveryPoint> {
+  publish(request: PublishRequest): Promise<PublishedImage> {
     const { input, subject, copied } = request;
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
@@ -147,7 +147,7 @@ export class HostCalls implements HostActivities {
     return markers.length === 0 ? {} : { markers };
   }
 
-  recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void> {
+  recordRecoveryPoint(published: PublishedImage): Promise<void> {
     return whileAlive(async () => {
       const repository = await this.deps.imageRepository(published.repository);
       const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);

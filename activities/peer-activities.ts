@@ -1,7 +1,7 @@
 import type { AppliedChange, PeerActivities } from '../src/contracts/activities';
 import { isModosuError } from '../src/contracts/errors';
 import type { MarkerReading, MarkerSpec } from '../src/contracts/profile';
-import type { GuestProgram, ProbeJob, ReadCounts } from '../src/contracts/reading';
+import type { ProbeJob, ReadCounts, StepProgram } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
 import { IN_A_GUEST, readMarkers, type ProbeFacts, type ProbeTarget } from '../src/probes/probe';
 import { programInGuest } from './guest-programs';
@@ -39,7 +39,7 @@ export class PeerCalls implements PeerActivities {
     });
   }
 
-  runInPeer(target: ProbeJob['target'], program: GuestProgram): Promise<AppliedChange> {
+  runInPeer(target: ProbeJob['target'], program: StepProgram): Promise<AppliedChange> {
     return whileAlive(async (signal) => programInGuest(await guestOf(this.deps, target), program, signal));
   }
 

@@ -6,7 +6,7 @@ import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
 import { chooseAgreeingPoints, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
-import { judgeRelations, unjudgedFindings, withOwnKeys, type RelationJudgement } from '../src/domain/relations/judge-relations';
+import { judgeRelations, unjudgedFindings, withOwnKeys, type KnownProfiles, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
 import { goesLiveLater, isTogether, judgeMember, withoutPeer } from '../src/domain/relations/set-member';
@@ -27,11 +27,9 @@ export interface JudgedPair {
   readonly plan: RestorePlanBody;
 }
 
-/** Profiles by name, and why there are none. */
-export interface KnownProfiles {
+/** The profiles themselves, for whoever judges by them. */
+export interface LoadedProfiles extends KnownProfiles {
   readonly byName: ReadonlyMap<string, Profile>;
-  /** What is wrong with their files, a line each; null: nothing. */
-  readonly problems: readonly string[] | null;
 }
 
 /** The relations of a server with their profiles: as they are declared, or as a plan has them. */
@@ -180,7 +178,7 @@ export class Relations {
   }
 
   /** A file with an error must not keep a server from being restored: what it would have judged is not known then. */
-  async profiles(): Promise<KnownProfiles> {
+  async profiles(): Promise<LoadedProfiles> {
     try {
       return { byName: new Map((await this.deps.profiles.load()).map(({ profile }) => [profile.name, profile])), problems: null };
     } catch (error) {

@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { AppliedChange, BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
 import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
-import type { GuestProgram } from '../src/contracts/reading';
+import type { StepProgram } from '../src/contracts/reading';
 import type { WayBackFacts } from '../src/contracts/way-back';
 import type { BackupImageInput, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../src/contracts/workflows';
 import type { OnlineBackupRequest } from '../src/hypervisors/hypervisor';
@@ -122,7 +122,7 @@ export class ServerCalls implements ServerActivities {
     });
   }
 
-  applyChange(input: RunInput, program: GuestProgram): Promise<AppliedChange> {
+  applyChange(input: RunInput, program: StepProgram): Promise<AppliedChange> {
     return whileAlive(async (signal) => {
       const agent = await guestOf(this.deps, input);
       await requireHeld(this.deps, input);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stateLayout, type Endpoints } from '../src/config/state-layout';
+import { stateLayout, type InstallationEndpoints } from '../src/config/state-layout';
 import { AT, type DataGuest } from './data-guest';
 import { PLACE } from './place';
 import { fsyncTree, run, timed } from './programs';
@@ -20,7 +20,7 @@ export class BareData {
   /** Makes an empty repository, outside any time. It lies below that of the server, whose login reaches nothing else. */
   static async make(guest: DataGuest, serverId: string, signal: AbortSignal): Promise<BareData> {
     const layout = stateLayout(PLACE.state);
-    const { dataUrl, dataGuestUrl, dataDirectory } = JSON.parse(await readFile(layout.endpointsFile, 'utf8')) as Endpoints;
+    const { dataUrl, dataGuestUrl, dataDirectory } = JSON.parse(await readFile(layout.endpointsFile, 'utf8')) as InstallationEndpoints;
     if (dataDirectory === null) throw new Error('The data repository lies on another machine.');
     const login = (await readFile(join(layout.secrets, 'data', serverId, 'login'), 'utf8')).trim();
     const password = randomBytes(16).toString('hex');

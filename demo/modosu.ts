@@ -4,7 +4,7 @@ import type { Narrator } from './narrator';
 
 const PROGRAM = join(__dirname, '..', '..', 'bin', 'modosu');
 
-export interface CommandOutcome {
+export interface ModosuOutcome {
   readonly exitCode: number;
   readonly stdout: string;
 }
@@ -50,7 +50,7 @@ export class ModosuProgram {
   }
 
   /** Runs a command, shows it and what it prints; returns its standard output. */
-  async show(...args: readonly string[]): Promise<CommandOutcome> {
+  async show(...args: readonly string[]): Promise<ModosuOutcome> {
     this.narrator.typed(['modosu', ...args].map(quoted).join(' '));
     return this.run(args, true);
   }
@@ -62,7 +62,7 @@ export class ModosuProgram {
     return JSON.parse(stdout) as T;
   }
 
-  private run(args: readonly string[], visible: boolean): Promise<CommandOutcome> {
+  private run(args: readonly string[], visible: boolean): Promise<ModosuOutcome> {
     const child = spawn(process.execPath, [PROGRAM, ...args], { env: this.env, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     const lines = new LineSplitter((line) => visible && this.narrator.output(line));

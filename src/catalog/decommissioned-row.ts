@@ -3,7 +3,7 @@ import { storableText } from '../audit/storable';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import type { Decommissioning } from '../contracts/server';
 import { protectionEnd } from '../domain/retention/decommissioning';
-import type { DecommissionRequest, ServerRecord } from './catalog';
+import type { DecommissionServerRequest, ServerRecord } from './catalog';
 import type { DecommissionedColumns } from './entities/inventory';
 
 /** Servers out of service, between the rules and their columns. Pure. */
@@ -28,7 +28,7 @@ export const decommissioningOf = ({
     ? null
     : { at: at.toISOString(), by, reason, keepDays, protectsUntil: protectsUntil.toISOString() };
 
-export const decommissionedColumns = ({ actor, reason, keepDays }: DecommissionRequest, now: Date): DecommissionedColumns => ({
+export const decommissionedColumns = ({ actor, reason, keepDays }: DecommissionServerRequest, now: Date): DecommissionedColumns => ({
   decommissionedAt: now,
   decommissionedBy: storableText(actor, 256),
   decommissionReason: storableText(reason),
@@ -40,7 +40,7 @@ export const decommissionedColumns = ({ actor, reason, keepDays }: DecommissionR
  * Whether that is so already: then nothing is to be done. Throws `CONFIRMATION_MISMATCH`, and `SERVER_DECOMMISSIONED` where its recovery points would be
  * protected for another time than what is asked for.
  */
-export function isDecommissionedAlready(server: ServerRecord, { confirm, keepDays }: DecommissionRequest): boolean {
+export function isDecommissionedAlready(server: ServerRecord, { confirm, keepDays }: DecommissionServerRequest): boolean {
   const { name, decommissioned } = server;
   if (confirm !== name) {
     throw new ModosuError(
@@ -77,7 +77,7 @@ const sinceWhen = ({ name }: Pick<ServerRecord, 'name'>, { at, by }: Decommissio
 const REFUSALS: ReadonlySet<string> = new Set(['SERVER_BUSY', 'CONFIRMATION_MISMATCH', 'SERVER_DECOMMISSIONED']);
 
 /** The audit's entry for a refusal, or null when the error is not one. */
-export function decommissionRefusal({ actor, serverId, reason, keepDays }: DecommissionRequest, error: unknown): AuditEvent | null {
+export function decommissionRefusal({ actor, serverId, reason, keepDays }: DecommissionServerRequest, error: unknown): AuditEvent | null {
   if (!isModosuError(error) || !REFUSALS.has(error.code)) return null;
   return {
     actor,

@@ -19,7 +19,7 @@ import { pauseBeforeCopy, waitsForCopy, type OffsitePoint } from '../domain/offs
 import { partToRead } from '../domain/verification/verification';
 import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
 import { retentionPoint, type KnownToRetention, type RetentionColumns } from './retention-facts';
-import { recoveryPointView } from './views';
+import { iso, recoveryPointView } from './views';
 import { storableError } from './storable-error';
 
 /** Off-site repositories, copies and transfers between the rules and their tables. Pure. */
@@ -70,8 +70,6 @@ const DAMAGE = 'RECOVERY_POINT_CORRUPT';
 const NOT_AGAIN = ' It could not be made anew: ';
 /** Each attempt reads all of it, and changes nothing as long as nobody has taken away what is damaged. */
 const PAUSE_AFTER_DAMAGE_MS = 24 * 3_600_000;
-
-const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 export const copyView = (row: OffsiteCopyRow): RecoveryPointCopy => ({
   offsite: row.offsite,

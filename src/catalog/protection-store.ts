@@ -10,6 +10,7 @@ import { DueBackupEntity, OffsiteRepositoryEntity } from './entities';
 import { readJudgementFacts } from './judgement-store';
 import { offsiteView } from './offsite-row';
 import { serverNames } from './inventory-store';
+import { iso } from './views';
 
 /** What the estate's protection is judged by. Every figure is one statement; none takes a lock. */
 export function protectionStore(database: Database, now: () => Date): Pick<Catalog, 'protectionFacts'> {
@@ -78,7 +79,6 @@ function bootEvidence({ serverId, promisedSince, passedAt, passed, seconds, last
   };
 }
 
-const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 const rows = async <T>(manager: EntityManager, sql: string, parameters: unknown[] = []): Promise<readonly T[]> =>
   (await manager.query(sql, parameters)) as readonly T[];
 

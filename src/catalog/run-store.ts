@@ -2,6 +2,7 @@ import { In, IsNull, LessThan, Not, type EntityManager, type FindOptionsWhere } 
 import { ModosuError } from '../contracts/errors';
 import { quoted } from '../contracts/text';
 import { runFinished } from '../domain/run-actions';
+import { closeStep, nextStep, stepAction, waitingAfter } from '../domain/steps/step-transition';
 import { isFinal } from '../contracts/run';
 import { closeSetOf } from './backup-set-views';
 import type { Actor, Catalog, DispatchableRun } from './catalog';
@@ -10,8 +11,8 @@ import type { Database, Transaction } from './database';
 import { RunEntity, RunStepEntity, ServerLockEntity, type RunRow, type ServerLockRow } from './entities';
 import { WORKER } from './recovery-point-store';
 import { readRunContexts } from './run-context';
-import { closeStep, nextStep, stepAction, waitingAfter } from './step-transition';
 import { storableError } from './storable-error';
+import { storableStep } from './storable-step';
 import { runView, storedProgress } from './views';
 
 type RunMethods = Pick<
@@ -63,7 +64,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         const run = await lockRun(manager, runId);
         if (isFinal(run.state)) return;
         const before = await manager.findOneBy(RunStepEntity, { runId, seq: update.seq });
-        const step = nextStep(before, update, now());
+        const step = nextStep(before, storableStep(update), now());
         if (step === null) return;
         await manager.upsert(RunStepEntity, { runId, ...step }, ['runId', 'seq']);
         const waitingFor = waitingAfter(run.waitingFor, step);

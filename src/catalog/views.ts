@@ -10,15 +10,15 @@ import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, Reco
 import { storedBytes } from '../domain/planning/backup-rules';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
+import { isFinalStep, type StoredStep } from '../domain/steps/step-transition';
 import type { ServerRecord } from './catalog';
 import { decommissioningOf } from './decommissioned-row';
 import type { AuditEntryRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerRow, WayBackRow } from './entities';
-import { isFinalStep, type StoredStep } from './step-transition';
 import { wayBackView } from './way-back-transition';
 
 /** Rows as the contracts show them. */
 
-const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
+export const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
 /** What a program of an earlier version has written lacks what was not known then. */
 export const serverRecord = ({

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { ModosuError } from '../contracts/errors';
 import { dataAddresses, dataServerProblems, type DataAddresses, type DataServerConfig } from './data-server';
-import { stateLayout, type Endpoints, type StateLayout } from './state-layout';
+import { stateLayout, type InstallationEndpoints, type StateLayout } from './state-layout';
 import { environmentSchema, SECRET_VARIABLES, type Environment } from './variables';
 
 /** The validated environment. Absent optional values are null. Holds secrets (URLs with passwords): never log it. */
@@ -111,11 +111,11 @@ export function requireDataAddresses(config: Config): DataAddresses {
 }
 
 /** Addresses of the installation that runs on this state directory, or null. */
-export function readEndpoints(layout: StateLayout): Endpoints | null {
+export function readEndpoints(layout: StateLayout): InstallationEndpoints | null {
   const text = readIfPresent(layout.endpointsFile);
   if (text === null) return null;
   try {
-    return JSON.parse(text) as Endpoints;
+    return JSON.parse(text) as InstallationEndpoints;
   } catch {
     return null; // half-written by a machine that lost power; `up` writes it anew
   }
@@ -199,7 +199,10 @@ function toDataServer(environment: Environment, layout: StateLayout): DataServer
 }
 
 /** As `up` has started it. */
-const dataServerOf = (config: DataServerConfig, { dataUrl, dataGuestUrl, dataCertificateFile, dataDirectory }: Partial<Endpoints>): DataServerConfig =>
+const dataServerOf = (
+  config: DataServerConfig,
+  { dataUrl, dataGuestUrl, dataCertificateFile, dataDirectory }: Partial<InstallationEndpoints>,
+): DataServerConfig =>
   dataUrl === undefined || dataGuestUrl === undefined
     ? config // of an earlier version
     : { ...config, addresses: { url: dataUrl, guestUrl: dataGuestUrl }, certificateFile: dataCertificateFile ?? null, directory: dataDirectory ?? null };

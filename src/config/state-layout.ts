@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ENDPOINTS_FILE, type Endpoints as ReadEndpoints } from '../contracts/api/endpoints';
+import { ENDPOINTS_FILE, type Endpoints } from '../contracts/api/endpoints';
 
 /** Where things lie in the state directory. Modes are set by `roles/up/state-directory.ts`. */
 export interface StateLayout {
@@ -31,7 +31,7 @@ export interface StateLayout {
   /** Declarations of secret stores, unless MODOSU_SECRET_STORES_FILE names another file. Holds no secret. */
   readonly secretStoresFile: string;
   readonly adminTokenFile: string;
-  /** JSON of type `Endpoints`. */
+  /** JSON of type `InstallationEndpoints`. */
   readonly endpointsFile: string;
   readonly portsFile: string;
   readonly lockFile: string;
@@ -65,7 +65,7 @@ export function stateLayout(stateDirectory: string): StateLayout {
 }
 
 /** What `run/endpoints.json` says, to the CLI among others, about an installation that `modosu up` has started. Removed at a clean stop. */
-export interface Endpoints extends Readonly<Required<Pick<ReadEndpoints, 'apiUrl' | 'tokenFile' | 'supervisorPid'>>> {
+export interface InstallationEndpoints extends Readonly<Required<Pick<Endpoints, 'apiUrl' | 'tokenFile' | 'supervisorPid'>>> {
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
   /** Server of the data repository, as this machine reaches it. */

@@ -9,7 +9,7 @@ import type { HealthCheck, Protection } from './protection';
 import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
 import type { BootResult, Damage, VerificationInput, VerificationOutcome } from './verification';
-import type { GuestProgram, ProbeJob, ReadCounts, ReadingMoment, RunJudgement } from './reading';
+import type { ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from './reading';
 import type { SetOfPlan } from './restore-set';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferOutcome, TransferPoint } from './offsite-copies';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
@@ -150,7 +150,7 @@ export interface PeerActivities {
   /** Asks, once more what did not answer in time, writes down what was answered or why not, and throws for nothing that the server does. Called again: asks again. */
   readMarkers(job: ProbeJob): Promise<ReadCounts>;
   /** Runs what a rule has done in the guest of a peer; as `applyChange`, without a fence: no run holds that server. */
-  runInPeer(target: ProbeJob['target'], program: GuestProgram): Promise<AppliedChange>;
+  runInPeer(target: ProbeJob['target'], program: StepProgram): Promise<AppliedChange>;
 }
 
 /** Reads and judgements that need the catalogue; queue `control`. */
@@ -421,7 +421,7 @@ export interface PublishRequest {
   readonly credentials?: readonly CredentialReference[];
 }
 
-export interface PublishedRecoveryPoint {
+export interface PublishedImage {
   readonly recoveryPointId: string;
   readonly serverId: string;
   readonly repository: string;
@@ -443,9 +443,9 @@ export interface HostActivities {
    * Called again: collects anew.
    */
   collectFacts(input: BackupImageInput): Promise<CollectedFacts>;
-  publish(request: PublishRequest): Promise<PublishedRecoveryPoint>;
+  publish(request: PublishRequest): Promise<PublishedImage>;
   /** Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. */
-  recordRecoveryPoint(published: PublishedRecoveryPoint): Promise<void>;
+  recordRecoveryPoint(published: PublishedImage): Promise<void>;
 
   /** Everything the plan of an undo is made from. Read-only. */
   surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
@@ -485,7 +485,7 @@ export interface ServerActivities {
    * Runs a program of the plan in the restored guest, such as one that applies a configuration change again, once as far as that can be told. What it does or says throws nothing: a change that was not
    * applied is one for people. Throws what keeps anything from being run in the guest, and `FENCED_OFF`.
    */
-  applyChange(input: RunInput, program: GuestProgram): Promise<AppliedChange>;
+  applyChange(input: RunInput, program: StepProgram): Promise<AppliedChange>;
   /** Tries one declared check until it passes or its time is over (`HEALTH_CHECK_FAILED`). */
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }>;
   /**

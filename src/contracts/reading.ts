@@ -52,7 +52,7 @@ export interface ReadCounts {
 }
 
 /** A program that a step runs in a guest. */
-export interface GuestProgram {
+export interface StepProgram {
   readonly argv: GuestArgv;
   readonly timeoutSeconds: number;
 }

@@ -1,6 +1,6 @@
 import { isModosuError, ModosuError } from '../contracts/errors';
 import type { CommandResult, GuestAgent, GuestProgram } from './guest-agent';
-import { programMissing, runInGuest, starting, type RunOptions } from './guest-process';
+import { programMissing, runInGuest, starting, type GuestRunOptions } from './guest-process';
 
 /**
  * Fixed scripts for a POSIX shell of a guest. Parameters: how many bytes, what separates the words, and the words themselves, which are no part of the script and are read by no
@@ -65,7 +65,7 @@ export function execBounded(
 export function runBoundedInGuest(
   agent: GuestAgent,
   { argv, ...given }: GuestProgram,
-  options: RunOptions & { readonly maxOutputBytes: number },
+  options: GuestRunOptions & { readonly maxOutputBytes: number },
 ): Promise<CommandResult> {
   return throughShell(argv, options.maxOutputBytes, (whole) => runInGuest(agent, { argv: whole, ...given }, options));
 }

@@ -19,7 +19,7 @@ export interface GuestWork {
   readonly onProgress?: (progress: GuestProgress) => void;
 }
 
-export interface RunOptions {
+export interface GuestRunOptions {
   readonly signal: AbortSignal;
   /** After each look at the running program, at least every 5 s. What it throws is not heard. */
   readonly onTick?: (pid: number) => Promise<void> | void;
@@ -44,7 +44,7 @@ const MAX_COMPLAINT = 400;
  * it has started, as far as the guest allows. Throws `GUEST_PROGRAM_MISSING` for a program that is not there, `GUEST_COMMAND_FORBIDDEN`, `AGENT_ABSENT`, `AGENT_COMMAND_FAILED` when the agent no
  * longer knows the program (it was restarted), and `AGENT_SILENT` after two minutes of silence.
  */
-export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: RunOptions): Promise<CommandResult> {
+export async function runInGuest(agent: GuestAgent, program: GuestProgram, options: GuestRunOptions): Promise<CommandResult> {
   options.signal.throwIfAborted();
   const pid = await startProgram(agent, program);
   let heardAt = performance.now();
@@ -148,7 +148,7 @@ export async function endLeftovers(agent: GuestAgent, program: string, argument:
  * Waits until no process in the guest runs exactly this, directly or through the interpreter of a script: whoever has started it may have died, and two of it
  * must not run at once. For how long is the signal's business.
  */
-export async function waitUntilNoneRuns(agent: GuestAgent, argv: GuestProgram['argv'], { signal }: Pick<RunOptions, 'signal'>): Promise<void> {
+export async function waitUntilNoneRuns(agent: GuestAgent, argv: GuestProgram['argv'], { signal }: Pick<GuestRunOptions, 'signal'>): Promise<void> {
   while (await isRunning(agent, argv, signal)) await delay(WAIT_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
@@ -198,7 +198,7 @@ async function processesWith(agent: GuestAgent, program: string, argument: strin
 }
 
 /** As `runInGuest`; any end but exit code 0 is `code`, with the program's words. */
-export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, code: ErrorCode, options: RunOptions): Promise<CommandResult> {
+export async function mustRunInGuest(agent: GuestAgent, program: GuestProgram, code: ErrorCode, options: GuestRunOptions): Promise<CommandResult> {
   const result = await runInGuest(agent, program, options);
   if (result.exitCode === 0) return result;
   throw failureOf(program.argv[0], result, code);

@@ -1,4 +1,4 @@
-import type { Catalog, DecommissionRequest, ServerRecord } from '../../src/catalog/catalog';
+import type { Catalog, DecommissionServerRequest, ServerRecord } from '../../src/catalog/catalog';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { ModosuError } from '../../src/contracts/errors';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
@@ -26,7 +26,7 @@ const page = { limit: 50, cursor: null };
 const VERIFICATION = { boot: { every: 'day', at: '03:00' } };
 const DATA_SETS = [{ kind: 'files', name: 'uploads', paths: ['/srv/uploads'] }];
 
-const request = (serverId: string, changes: Partial<DecommissionRequest> = {}): DecommissionRequest => ({
+const request = (serverId: string, changes: Partial<DecommissionServerRequest> = {}): DecommissionServerRequest => ({
   actor: 'alice',
   serverId,
   confirm: 'db01',

@@ -7,7 +7,7 @@ import type { CatalogueArchive } from '../../src/repositories/catalogue/catalogu
 import { besideOffsite, CATALOGUE_DIRECTORY, inImageRepository, type CatalogueGround } from '../../src/repositories/catalogue/catalogue-ground';
 import { createResticCatalogueArchive } from '../../src/repositories/catalogue/restic-catalogue-archive';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
-import { MARKER_FILE } from '../../src/repositories/image/repository-directory';
+import { MARKER_FILE } from '../../src/repositories/image/image-repository';
 import { findProgram, runCommand } from '../../src/system/child-process';
 import { flipByte, freePort, killChild } from '../support/data-lab';
 import { eventually } from '../support/processes';

@@ -4,7 +4,7 @@ import { appendFileSync, closeSync, copyFileSync, mkdtempSync, openSync, readFil
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { followImage, type FollowOptions, type FollowResult } from '../../src/repositories/image/image-follower';
+import { followImage, type FollowImageOptions, type FollowResult } from '../../src/repositories/image/image-follower';
 
 const MIB = 1024 ** 2;
 jest.setTimeout(120_000);
@@ -60,11 +60,16 @@ describe('hashing an image while qemu-img writes it', () => {
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  const follow = (written: Promise<void>, options: Partial<FollowOptions> = {}): Promise<FollowResult> =>
+  const follow = (written: Promise<void>, options: Partial<FollowImageOptions> = {}): Promise<FollowResult> =>
     followImage(target, written, { signal: new AbortController().signal, ...options });
 
   /** Slow enough that whoever follows keeps up on a busy machine. */
-  async function convertAndFollow(format: string, rateMiB: number, extra: readonly string[] = [], options: Partial<FollowOptions> = {}): Promise<FollowResult> {
+  async function convertAndFollow(
+    format: string,
+    rateMiB: number,
+    extra: readonly string[] = [],
+    options: Partial<FollowImageOptions> = {},
+  ): Promise<FollowResult> {
     writeFileSync(target, '');
     const written = run(['qemu-img', 'convert', '-r', `${rateMiB}M`, '-f', format, '-O', 'qcow2', ...extra, source, target]).then(() => sync(target));
     return await follow(written, options);

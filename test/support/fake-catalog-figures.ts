@@ -1,6 +1,6 @@
 import type { RecoveryPointRow, RunRow } from '../../src/catalog/entities';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../src/contracts/figures';
-import type { StoredStep } from '../../src/catalog/step-transition';
+import type { StoredStep } from '../../src/domain/steps/step-transition';
 import type { RunKind } from '../../src/contracts/run';
 import type { WayBackView } from '../../src/contracts/way-back';
 

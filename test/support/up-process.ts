@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Endpoints } from '../../src/config/state-layout';
+import type { InstallationEndpoints } from '../../src/config/state-layout';
 import { ownedDirectory } from './owned-directory';
 import { killQuietly, readQuietly } from './processes';
 
@@ -41,8 +41,8 @@ export class TestState {
     return readFileSync(join(this.directory, path), 'utf8');
   }
 
-  endpoints(): Endpoints {
-    return JSON.parse(this.read('run/endpoints.json')) as Endpoints;
+  endpoints(): InstallationEndpoints {
+    return JSON.parse(this.read('run/endpoints.json')) as InstallationEndpoints;
   }
 
   /** Process id of a supervised part, or null while it is not running. */

@@ -2,7 +2,7 @@ import { isCancellation, sleep } from '@temporalio/workflow';
 import type { AppliedChange, ReadingRequest } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
-import type { GuestProgram, PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment } from '../../src/contracts/reading';
+import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment, StepProgram } from '../../src/contracts/reading';
 import type { RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
 import { needsPeople, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
 import { peerAsks, peerPrograms, relations, type Calls } from './activities';
@@ -159,7 +159,7 @@ export async function runRulePrograms(
 }
 
 /** That nothing can be run in another server undoes nothing of this one: people do it. */
-async function runInPeer({ planId }: RestoreServerInput, peer: string, program: GuestProgram): Promise<AppliedChange> {
+async function runInPeer({ planId }: RestoreServerInput, peer: string, program: StepProgram): Promise<AppliedChange> {
   const target = (await relations.peersOf(planId)).find(({ serverName }) => serverName === peer);
   if (target === undefined) return { isApplied: false, evidence: `${peer} is not in the catalogue any more` };
   try {

@@ -1,7 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import type { LoadedProfile } from '../../contracts/profile';
 import { quoted } from '../../contracts/text';
-import { nearestName } from '../../domain/nearest-name';
+import { nearestName } from '../../domain/near-names';
 
 /** Throws `PROFILE_NOT_FOUND` with the name that was most likely meant. */
 export function findProfile(profiles: readonly LoadedProfile[], name: string): LoadedProfile {

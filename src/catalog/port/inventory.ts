@@ -2,7 +2,7 @@ import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, R
 import type { ServerGroup } from '../../contracts/backup-set';
 import type { Policy } from '../../contracts/policy';
 import type { Relation } from '../../contracts/relation';
-import type { Actor, DecommissionRequest, EstateOptions, ResolvedServer, ServerRecord } from './requests';
+import type { Actor, DecommissionServerRequest, EstateOptions, ResolvedServer, ServerRecord } from './requests';
 
 /** Hypervisors, repositories and servers as the estate declares them; policies, groups, relations; servers that go out of service. */
 export interface InventoryCatalog {
@@ -40,7 +40,7 @@ export interface InventoryCatalog {
    * `SERVER_NOT_FOUND`, `CONFIRMATION_MISMATCH`, `SERVER_BUSY` while a run is open, `SERVER_DECOMMISSIONED` where it is so already with other `keepDays`. Audited
    * as `server.decommissioned`; refusals as `server.decommission-refused`.
    */
-  decommissionServer(request: DecommissionRequest): Promise<ServerRecord>;
+  decommissionServer(request: DecommissionServerRequest): Promise<ServerRecord>;
   /**
    * It is in service again, from now on: what its policy would have asked for meanwhile is not made up for, and what has expired is had back where its policy
    * keeps it. Idempotent: one that is in service stays as it is. Throws `SERVER_NOT_FOUND`. Audited as `server.recommissioned`.

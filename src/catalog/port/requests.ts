@@ -130,7 +130,8 @@ export interface AcceptUndoPlanRequest {
   readonly ofRunId: string;
 }
 
-export interface DecommissionRequest {
+/** Takes a server out of service. */
+export interface DecommissionServerRequest {
   readonly actor: Actor;
   readonly serverId: string;
   /** What the person typed; must be the server's name. */

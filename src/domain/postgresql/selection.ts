@@ -1,8 +1,9 @@
 import type { DatabaseFacts, PostgresqlSelection, SchemaFacts, TableFacts } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
+import { nearNames } from '../near-names';
 import { sameColumns } from './facts';
 import { withPartitions } from './toc';
-import { named, nearNames, tableNamed } from './words';
+import { named, tableNamed } from './words';
 
 /** What stands under the name of a table now. */
 export interface LiveRelation {

@@ -1,5 +1,5 @@
 import type { Policy } from '../../contracts/policy';
-import { inTurn, judgeQueue, unwantedBecause, type AskedFor, type Limits, type OpenRun, type WaitingBackup } from './queue';
+import { inTurn, judgeQueue, unwantedBecause, type AskedBackup, type Limits, type OpenRun, type WaitingBackup } from './queue';
 
 const NOW = new Date('2026-11-27T03:00:00Z');
 const waiting = (id: string, changes: Partial<WaitingBackup> = {}): WaitingBackup => ({
@@ -106,7 +106,7 @@ describe('unwantedBecause', () => {
     rtoMinutes: null,
   });
   const hoursAgo = (hours: number): Date => new Date(NOW.getTime() - hours * 3_600_000);
-  const asked = (changes: Partial<AskedFor> = {}): AskedFor => ({
+  const asked = (changes: Partial<AskedBackup> = {}): AskedBackup => ({
     kind: 'image',
     cause: 'schedule',
     policy: 'p',
@@ -114,7 +114,7 @@ describe('unwantedBecause', () => {
     notBefore: hoursAgo(1),
     ...changes,
   });
-  const why = (what: Partial<AskedFor>, policies: readonly Policy[] = [policy('offline')], server: Partial<Parameters<typeof unwantedBecause>[1]> = {}) =>
+  const why = (what: Partial<AskedBackup>, policies: readonly Policy[] = [policy('offline')], server: Partial<Parameters<typeof unwantedBecause>[1]> = {}) =>
     unwantedBecause(asked(what), { policy: 'p', hasDataSets: true, isDecommissioned: false, hasChangesToImage: false, ...server }, policies, NOW);
 
   it('is nothing while server and policy are as they were', () => {

@@ -79,7 +79,7 @@ function obstacleOf(backup: WaitingBackup, open: readonly OpenRun[], limits: Lim
 }
 
 /** What was asked for, and when. */
-export interface AskedFor {
+export interface AskedBackup {
   readonly kind: RecoveryPointKind;
   readonly cause: DueCause;
   /** Name of the policy; null: the server had none. */
@@ -95,7 +95,7 @@ export const DECOMMISSIONED = 'the server is decommissioned';
 
 /** Why what was asked for is not wanted any more; null: it is. */
 export function unwantedBecause(
-  { kind, cause, policy: name, dueAt, notBefore }: AskedFor,
+  { kind, cause, policy: name, dueAt, notBefore }: AskedBackup,
   server: { readonly policy: string | null; readonly hasDataSets: boolean; readonly isDecommissioned: boolean; readonly hasChangesToImage: boolean },
   policies: readonly Policy[],
   now: Date,
@@ -118,5 +118,5 @@ function changeUnwantedBecause(server: { readonly policy: string | null; readonl
 }
 
 /** The one that comes next is not put off by its own jitter: servers whose part of it is late would never have their turn. */
-export const inTurn = <T extends Pick<AskedFor, 'notBefore'>>(next: T, older: T | undefined): T =>
+export const inTurn = <T extends Pick<AskedBackup, 'notBefore'>>(next: T, older: T | undefined): T =>
   older === undefined || older.notBefore.getTime() >= next.notBefore.getTime() ? next : { ...next, notBefore: older.notBefore };

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { GuestAgent } from '../guest-agent';
-import { AGENT_TIMEOUT_MS, failureOf, runInGuest, type RunOptions } from '../guest-process';
+import { AGENT_TIMEOUT_MS, failureOf, runInGuest, type GuestRunOptions } from '../guest-process';
 
 export interface Found {
   /** Records, each ended by zero bytes; the last one may be cut. */
@@ -30,7 +30,7 @@ export async function findFiles(
   tests: readonly string[],
   action: readonly ['-fprint0'] | readonly ['-fprintf', string],
   maxBytes: number,
-  options: RunOptions,
+  options: GuestRunOptions,
 ): Promise<Found> {
   const name = `${PREFIX}${randomBytes(8).toString('hex')}`;
   const file = `${DIRECTORY}/${name}`;
@@ -53,13 +53,13 @@ export async function findFiles(
 }
 
 /** The guest's own programs need that file system too. */
-async function spareMemory(agent: GuestAgent, options: RunOptions): Promise<number> {
+async function spareMemory(agent: GuestAgent, options: GuestRunOptions): Promise<number> {
   const { stdout } = await runInGuest(agent, { argv: ['stat', '-f', '-c', '%a %S', '--', DIRECTORY] }, options);
   const [, blocks, blockBytes] = /^(\d{1,16}) (\d{1,9})\n$/.exec(stdout) ?? [];
   return blocks === undefined ? Infinity : Math.floor((Number(blocks) * Number(blockBytes)) / 2);
 }
 
-async function readLong(agent: GuestAgent, file: string, maxBytes: number, options: RunOptions): Promise<Buffer> {
+async function readLong(agent: GuestAgent, file: string, maxBytes: number, options: GuestRunOptions): Promise<Buffer> {
   const read = async (path: string): Promise<Buffer> =>
     (await agent.readFile(path, { timeoutMs: AGENT_TIMEOUT_MS, maxBytes: Math.min(maxBytes, PIECE_BYTES) })) ?? Buffer.alloc(0);
   const pieces = [await read(file)];

@@ -1,7 +1,7 @@
 import { ModosuError } from '../../contracts/errors';
 import { cleanWords } from '../../contracts/text';
 import type { CommandResult, GuestAgent } from '../guest-agent';
-import { failureOf, runInGuest, type RunOptions } from '../guest-process';
+import { failureOf, runInGuest, type GuestRunOptions } from '../guest-process';
 
 /**
  * Work on many paths of the guest. They reach the guest on standard input, separated by zero bytes, and `xargs` makes arguments of them: whatever stands in a
@@ -52,7 +52,7 @@ export function inBatches<T>(items: readonly T[], pathsOf: (item: T) => readonly
  * What stands at these paths, by path; what is not there is left out. Symbolic links themselves, not what they point to. Needs GNU stat and xargs:
  * `GUEST_PROGRAM_MISSING`.
  */
-export async function statMany(agent: GuestAgent, paths: readonly string[], options: RunOptions): Promise<Map<string, Standing>> {
+export async function statMany(agent: GuestAgent, paths: readonly string[], options: GuestRunOptions): Promise<Map<string, Standing>> {
   const found = new Map<string, Standing>();
   for (const batch of inBatches([...new Set(paths)], (path) => [path])) {
     const asked = new Set(batch);
@@ -88,17 +88,17 @@ export async function onPairs(
   tag: string,
   program: readonly string[],
   pairs: readonly (readonly [string, string])[],
-  options: RunOptions,
+  options: GuestRunOptions,
 ): Promise<void> {
   for (const batch of inBatches(pairs, (pair) => pair)) await onMany(agent, ['xargs', '-0', tag, '-n', '2', ...program, '--'], batch.flat(), options);
 }
 
 /** As `onPairs`, for single paths. */
-export async function onEach(agent: GuestAgent, tag: string, program: readonly string[], paths: readonly string[], options: RunOptions): Promise<void> {
+export async function onEach(agent: GuestAgent, tag: string, program: readonly string[], paths: readonly string[], options: GuestRunOptions): Promise<void> {
   for (const batch of inBatches(paths, (path) => [path])) await onMany(agent, ['xargs', '-0', tag, ...program, '--'], batch, options);
 }
 
-async function onMany(agent: GuestAgent, argv: readonly [string, ...string[]], paths: readonly string[], options: RunOptions): Promise<CommandResult> {
+async function onMany(agent: GuestAgent, argv: readonly [string, ...string[]], paths: readonly string[], options: GuestRunOptions): Promise<CommandResult> {
   const result = await runInGuest(agent, { argv, input: paths.map((path) => `${path}\0`).join('') }, options);
   if (/unrecognized option|invalid option/.test(result.stderr.slice(0, 1_000))) {
     throw new ModosuError('GUEST_PROGRAM_MISSING', `The programs of the guest are not GNU's: ${cleanWords(result.stderr)}`, {

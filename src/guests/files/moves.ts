@@ -3,7 +3,7 @@ import { ModosuError } from '../../contracts/errors';
 import { namesOf } from '../../contracts/text';
 import { parentOf, stagingDirectory } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
-import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type RunOptions } from '../guest-process';
+import { endLeftovers, mustRunInGuest, runInGuest, type GuestWork, type GuestRunOptions } from '../guest-process';
 import type { Journal, JournalItem } from './journal';
 import { inBatches, moveTag, onEach, onPairs, statMany, type Standing } from './many-paths';
 
@@ -61,10 +61,10 @@ export async function inDirection(
   ground: Ground,
   direction: Direction,
   work: GuestWork,
-  move: (options: RunOptions) => Promise<void>,
+  move: (options: GuestRunOptions) => Promise<void>,
 ): Promise<void> {
   const { directory } = ground;
-  const options: RunOptions = { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) };
+  const options: GuestRunOptions = { signal: work.signal, onTick: () => work.onProgress?.({ doneBytes: 0, totalBytes: 0 }) };
   await endLeftovers(agent, 'xargs', moveTag(ground.journal.runId), work.signal);
   await checkAnchor(agent, ground, options);
   const marks = await statMany(
@@ -94,13 +94,13 @@ export async function inDirection(
 const CLOCK_STEP_MS = 100;
 
 /** Everything is in its place: what changes from now on is newer than this file, see `surveyUndoFiles`. */
-export async function markPlaced(agent: GuestAgent, { directory }: Ground, options: RunOptions): Promise<void> {
+export async function markPlaced(agent: GuestAgent, { directory }: Ground, options: GuestRunOptions): Promise<void> {
   await mustRunInGuest(agent, { argv: ['touch', '--', `${directory}/placed`] }, 'DATA_RESTORE_FAILED', options);
   await delay(CLOCK_STEP_MS);
 }
 
 /** Moves whole things by one rename each, to where nothing stands: never over anything. */
-export async function transfer(agent: GuestAgent, ground: Ground, moves: readonly Move[], options: RunOptions): Promise<Moved> {
+export async function transfer(agent: GuestAgent, ground: Ground, moves: readonly Move[], options: GuestRunOptions): Promise<Moved> {
   const done: Numbered[] = [];
   const left: Numbered[] = [];
   for (const group of inBatches(moves, ({ from, to }) => [from, to], GROUP)) {
@@ -130,7 +130,7 @@ export async function exchange(
   ground: Ground,
   moves: readonly Move[],
   { directoriesToo }: { readonly directoriesToo: boolean },
-  options: RunOptions,
+  options: GuestRunOptions,
 ): Promise<Moved> {
   const done: Numbered[] = [];
   const left: Numbered[] = [];
@@ -189,7 +189,7 @@ export async function exchange(
  * Brings files that were between two steps of `exchange` when its caller died back to where they were before. Nothing is lost: only second names of a file
  * are removed.
  */
-async function settle(agent: GuestAgent, ground: Ground, last: Direction, options: RunOptions): Promise<void> {
+async function settle(agent: GuestAgent, ground: Ground, last: Direction, options: GuestRunOptions): Promise<void> {
   const tag = moveTag(ground.journal.runId);
   for (const group of inBatches(
     itemsOf(ground, 'replaced').map((item) => ({ item, ...ends(ground, item, last) })),
@@ -235,7 +235,7 @@ export function ends(ground: Ground, item: Numbered, direction: Direction): { re
 const isOne = (a: Standing | undefined, b: Standing | undefined): boolean => a !== undefined && b !== undefined && a.device === b.device && a.inode === b.inode;
 
 /** Where everything that a group is about stands, and what leads to it. */
-async function look(agent: GuestAgent, ground: Ground, group: readonly Move[], options: RunOptions): Promise<ReadonlyMap<string, Standing>> {
+async function look(agent: GuestAgent, ground: Ground, group: readonly Move[], options: GuestRunOptions): Promise<ReadonlyMap<string, Standing>> {
   const paths = group.flatMap(({ item, from, to }) => [item.path, from, to, ...leading(ground, item.path)]);
   const found = await statMany(agent, [ground.directory, ...paths], options);
   const staging = found.get(ground.directory);
@@ -267,12 +267,12 @@ function checkStill(ground: Ground, moves: readonly Move[], found: ReadonlyMap<s
 }
 
 /** The anchor itself may be reached through symbolic links (they are the administrator's), but always the same ones. */
-async function checkAnchor(agent: GuestAgent, { journal, directory }: Ground, options: RunOptions): Promise<void> {
+async function checkAnchor(agent: GuestAgent, { journal, directory }: Ground, options: GuestRunOptions): Promise<void> {
   if ((await realPath(agent, journal.anchor, options)) === journal.realAnchor) return;
   throw new ModosuError('WAY_BACK_INCOMPLETE', `${namesOf([journal.anchor])} leads elsewhere than when this restore was made.`, { context: { directory } });
 }
 
-export async function realPath(agent: GuestAgent, path: string, options: RunOptions): Promise<string> {
+export async function realPath(agent: GuestAgent, path: string, options: GuestRunOptions): Promise<string> {
   const { exitCode, stdout } = await runInGuest(agent, { argv: ['readlink', '-m', '-n', '--', path] }, options);
   if (exitCode === 0 && stdout.startsWith('/')) return stdout;
   throw new ModosuError('DATA_RESTORE_FAILED', `It cannot be told where ${namesOf([path])} leads in the guest.`);

@@ -3,7 +3,7 @@ import { namesOf } from '../../contracts/text';
 import { STAGED } from '../../domain/planning/file-comparison';
 import type { GuestAgent } from '../guest-agent';
 import { findFiles } from './find-files';
-import { endLeftovers, mustRunInGuest, type GuestWork, type RunOptions } from '../guest-process';
+import { endLeftovers, mustRunInGuest, type GuestWork, type GuestRunOptions } from '../guest-process';
 import { readJournal } from './journal';
 import { statMany } from './many-paths';
 import {
@@ -257,7 +257,7 @@ function summary(addedBefore: readonly Numbered[], added: Moved, replacedBefore:
  * Where each item is, by what lies in the staging directory. `staged`: never placed. `kept`: it has replaced what is kept. `undone`: taken away again.
  * `placed`: in its place, with nothing kept (or gone from there since).
  */
-async function stores(agent: GuestAgent, ground: Ground, options: RunOptions): Promise<(item: Numbered) => 'staged' | 'kept' | 'undone' | 'placed'> {
+async function stores(agent: GuestAgent, ground: Ground, options: GuestRunOptions): Promise<(item: Numbered) => 'staged' | 'kept' | 'undone' | 'placed'> {
   const items = ground.journal.items.map((item, number) => ({ ...item, number }));
   const begun = `${ground.directory}/staged`;
   const found = await statMany(

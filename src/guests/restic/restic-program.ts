@@ -4,7 +4,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { ErrorCode } from '../../contracts/error-codes';
 import { cleanWords } from '../../contracts/text';
 import { isResticSupported, resticOutcome, resticVersion, resticWords, type ResticOutcome } from '../../domain/restic-outcome';
-import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type RunOptions } from '../guest-process';
+import { AGENT_TIMEOUT_MS, mustRunInGuest, runInGuest, type GuestRunOptions } from '../guest-process';
 import type { CommandResult, GuestAgent } from '../guest-agent';
 
 /** Output of restic that is kept: its summary stands at the end. */
@@ -46,7 +46,7 @@ async function orMissing<T>(run: () => Promise<T>): Promise<T> {
  * nothing bounds what restic complains about: some 25,000 files that cannot be read (or written) one by one would cost the guest its agent until it is started
  * again.
  */
-export const runRestic = (agent: GuestAgent, access: DataAccess, args: readonly string[], options: RunOptions): Promise<CommandResult> =>
+export const runRestic = (agent: GuestAgent, access: DataAccess, args: readonly string[], options: GuestRunOptions): Promise<CommandResult> =>
   orMissing(() =>
     runInGuest(agent, { argv: ['restic', '--no-cache', ...args], env: { ...access.env, ...QUIET } }, { maxOutputBytes: MAX_OUTPUT_BYTES, ...options }),
   );

@@ -3,8 +3,8 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import { below, type OffsiteLocation } from '../../contracts/offsite';
 import { offsiteMeaning } from '../../domain/offsite-words';
 import { errorCode, fileExists } from '../../system/files';
-import { MARKER_FILE } from '../image/repository-directory';
-import { offsiteAccess } from '../offsite/offsite-environment';
+import { MARKER_FILE } from '../image/image-repository';
+import { offsiteAccess } from '../offsite-environment';
 import type { ResticCodes } from '../restic/restic-command';
 
 /** Where copies of the catalogue lie, and how restic gets there. */

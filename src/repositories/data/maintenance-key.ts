@@ -2,7 +2,7 @@ import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { Secrets } from '../../secrets/secrets';
 import { secretName } from './logins';
 import type { ResticCommand } from '../restic/restic-command';
-import type { DataTarget } from './data-target';
+import type { DataTarget } from '../data-target';
 import { parseKeyId, parseKeys } from '../restic/restic-output';
 
 /** What our keys say they are of. A guest can say the same of keys that it adds: whether one is ours, the password says. */

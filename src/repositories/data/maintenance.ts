@@ -9,7 +9,7 @@ import { MaintenanceKey } from './maintenance-key';
 import type { RepositoryAccess } from './repository-access';
 import { inPortions, requireRecoveryPointId } from '../restic/restic-arguments';
 import type { ResticCommand } from '../restic/restic-command';
-import type { DataTarget } from './data-target';
+import type { DataTarget } from '../data-target';
 import { parseRepositoryId } from '../restic/restic-output';
 import { removeLeftovers } from '../restic/leftovers';
 import { RestServer } from './rest-server';

@@ -5,12 +5,12 @@ import type { DataAccess } from '../../contracts/data';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import type { Secrets } from '../../secrets/secrets';
 import { errorCode, freeBytes } from '../../system/files';
-import { removeStaleLocks } from './locks';
+import { deleteStaleLocks } from './locks';
 import { givenUpName, keyIdName, PROBE_LOGIN, secretName, writeLogins } from './logins';
 import { requireServerId } from '../restic/restic-arguments';
 import type { ResticCommand } from '../restic/restic-command';
 import type { DataRepositoryPresence } from './data-repository';
-import { dataTargetOf, type DataTarget } from './data-target';
+import { dataTargetOf, type DataTarget } from '../data-target';
 import { parseKeyId, parseRepositoryId } from '../restic/restic-output';
 import { RestServer, type Login } from './rest-server';
 
@@ -145,7 +145,7 @@ export class RepositoryAccess {
     // Where nobody can lock, locks stand in nobody's way; and what can only be read lets none be removed.
     if (!target.canLock) return;
     const { directory } = this.options;
-    await removeStaleLocks(this.server, this.restic, target, await this.login(serverId), async (id) => {
+    await deleteStaleLocks(this.server, this.restic, target, await this.login(serverId), async (id) => {
       if (directory === null) return null;
       return stat(join(directory, serverId, 'locks', id)).then(
         ({ mtime }) => mtime,

@@ -4,7 +4,7 @@ import { reading, type ResticCommand } from '../restic/restic-command';
 import { parseRestoreSize } from '../restic/restic-output';
 import { SnapshotReader } from '../restic/snapshot-reader';
 import type { DataSnapshot, SnapshotEntry } from './data-repository';
-import type { DataTarget } from './data-target';
+import type { DataTarget } from '../data-target';
 
 /**
  * What snapshots there are, and what is in them, as restic tells it of one server's repository. Only reads. Names and sizes in a repository are what a guest

@@ -7,7 +7,7 @@ import type { SegmentHasher } from '../../system/segment-hash';
 import { HashLanes } from './hash-lanes';
 import { segmentCount, SEGMENT_SIZE_BYTES, type SegmentList } from './segment-list';
 
-export interface FollowOptions {
+export interface FollowImageOptions {
   readonly signal: AbortSignal;
   /** Called when a segment has been hashed. `totalBytes` grows with the file. */
   readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void;
@@ -45,7 +45,7 @@ const POLL_MS = 100;
  * @param written resolves when the file is complete and fsynced; when it rejects, this rejects with the same error
  * @throws the signal's reason; RECOVERY_POINT_INCOMPLETE when the finished file is missing; COPY_FAILED when the file changes after `written`
  */
-export async function followImage(path: string, written: Promise<void>, options: FollowOptions): Promise<FollowResult> {
+export async function followImage(path: string, written: Promise<void>, options: FollowImageOptions): Promise<FollowResult> {
   const over = new AbortController();
   const stop = AbortSignal.any([options.signal, over.signal]);
   // A failed copy ends the hashing at once: nobody needs these checksums any more.
@@ -91,7 +91,7 @@ class ImageFollower {
     /** The first follows the writer; all of them share what is left at the end. */
     private readonly lanes: HashLanes,
     private readonly stop: AbortSignal,
-    private readonly options: FollowOptions,
+    private readonly options: FollowImageOptions,
   ) {
     this.segmentSizeBytes = options.segmentSizeBytes ?? SEGMENT_SIZE_BYTES;
     this.lagBytes = options.lagBytes ?? LAG_BYTES;

@@ -1,6 +1,9 @@
 import type { ServerFacts } from '../../contracts/facts';
 import type { ImageManifest, StoredImage } from '../../contracts/recovery-point';
 
+/** At the top of every image repository: what has none is no repository, or the mount point of one that is not mounted. */
+export const MARKER_FILE = 'modosu-repository.json';
+
 /** Where the files of a recovery point that is being made are written. Not visible to anybody before `publish`. */
 export interface StagedRecoveryPoint {
   readonly directory: string;

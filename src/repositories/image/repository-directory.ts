@@ -9,8 +9,8 @@ import { isId, type IdPrefix } from '../../contracts/ids';
 import { parseJson } from '../../contracts/json';
 import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage, freeBytes, fsyncDirectory, readStart, writeFileDurably } from '../../system/files';
+import { MARKER_FILE } from './image-repository';
 
-export const MARKER_FILE = 'modosu-repository.json';
 const MARKER_FORMAT = 'modosu-image-repository';
 const MARKER_VERSION = 1;
 const MAX_MARKER_BYTES = 4096;

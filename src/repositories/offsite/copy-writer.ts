@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import { NO_SPACE, NO_SPACE_AS_JSON } from '../../domain/restic-outcome';
+import { sha256Of } from '../../system/sha256';
 import { recoveryPointTag } from '../data/data-repository';
 import type { ResticCommand, ResticOptions } from '../restic/restic-command';
 import { Lines, parseBackupLine } from '../restic/restic-output';
 import type { SnapshotReader } from '../restic/snapshot-reader';
 import type { OffsitePlace, OffsiteTarget } from './offsite-place';
 import type { OffsiteContext, OffsiteCopy, OffsiteImageSource } from './offsite-repository';
-import { sha256Of, type publishedFiles } from './published-files';
+import type { PublishedFiles } from './published-files';
 import { plainCopy, RECEIPT_FILE, RECEIPT_HOST, receiptTags, type Receipt } from './receipt';
 import type { StoredCopies } from './stored-copies';
 
@@ -18,8 +19,6 @@ export const NO_ROOM = new RegExp(`${NO_SPACE.source}|${NO_SPACE_AS_JSON.source}
 const IMAGE_TAG = 'modosu-image';
 /** Once a second. */
 const PROGRESS = { RESTIC_PROGRESS_FPS: '1' };
-
-export type PublishedFiles = Awaited<ReturnType<typeof publishedFiles>>;
 
 /** Writes copies into an off-site repository: content first, then its proof, its receipt last. */
 export class CopyWriter {

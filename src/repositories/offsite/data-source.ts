@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { DataAccess } from '../../contracts/data';
 import { ModosuError, isModosuError } from '../../contracts/errors';
 import { recoveryPointTag } from '../data/data-repository';
-import { dataTargetOf, type DataTarget } from '../data/data-target';
+import { dataTargetOf, type DataTarget } from '../data-target';
 import { reading, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import type { SnapshotTree } from '../restic/restic-output';
 import type { SnapshotReader } from '../restic/snapshot-reader';

@@ -9,7 +9,7 @@ import { errorCode, errorMessage, fileExists } from '../../system/files';
 import { outcomeOf, roomTooSmall, type ResticCodes, type ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import { parseRepositoryId } from '../restic/restic-output';
 import { removeStaleLocks } from '../restic/stale-locks';
-import { offsiteAccess } from './offsite-environment';
+import { offsiteAccess } from '../offsite-environment';
 
 export interface OffsitePlaceOptions {
   readonly name: string;

@@ -1,12 +1,13 @@
-import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join, normalize, relative } from 'node:path';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest } from '../../contracts/recovery-point';
 import { quoted } from '../../contracts/text';
 import { errorCode, errorMessage } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../image/image-manifest';
 
+/** A published recovery point as it lies in its directory. */
 export interface PublishedFiles {
   readonly manifest: ImageManifest;
   readonly manifestBytes: Buffer;
@@ -15,8 +16,6 @@ export interface PublishedFiles {
   readonly files: ReadonlyMap<string, number>;
   readonly totalBytes: number;
 }
-
-export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** Files of a directory, by their paths below it. Throws Node's errors, and `RECOVERY_POINT_CORRUPT` for what is neither a file nor a directory. */
 export async function filesBelow(directory: string): Promise<ReadonlyMap<string, number>> {

@@ -7,6 +7,7 @@ import type { ImageManifest } from '../../contracts/recovery-point';
 import type { Secrets } from '../../secrets/secrets';
 import { runCommand } from '../../system/child-process';
 import { errorMessage } from '../../system/files';
+import { sha256Of } from '../../system/sha256';
 import { parseDataManifest, renderDataManifest } from '../data/data-manifest';
 import { parseManifest } from '../image/image-manifest';
 import { requireRecoveryPointId, requireServerId } from '../restic/restic-arguments';
@@ -19,7 +20,7 @@ import { CopyWriter, NO_ROOM } from './copy-writer';
 import { DataSource } from './data-source';
 import { OffsitePlace, type OffsiteTarget } from './offsite-place';
 import type { OffsiteContext, OffsiteCopy, OffsiteDataSource, OffsiteImageSource, OffsiteRepository } from './offsite-repository';
-import { filesBelow, publishedFiles, requireDirectoryPath, sha256Of } from './published-files';
+import { filesBelow, publishedFiles, requireDirectoryPath } from './published-files';
 import { copiesIn, goingWith, plainCopy, type FoundCopy, type Receipt } from './receipt';
 import { StoredCopies } from './stored-copies';
 

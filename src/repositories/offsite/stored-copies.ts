@@ -1,10 +1,10 @@
 import { isModosuError, ModosuError } from '../../contracts/errors';
+import { sha256Of } from '../../system/sha256';
 import { requireRecoveryPointId, requireServerId } from '../restic/restic-arguments';
 import { outcomeOf } from '../restic/restic-command';
 import type { SnapshotTree } from '../restic/restic-output';
 import type { SnapshotReader } from '../restic/snapshot-reader';
 import type { OffsitePlace, OffsiteTarget } from './offsite-place';
-import { sha256Of } from './published-files';
 import { copiesIn, RECEIPT_FILE, type FoundCopy } from './receipt';
 
 /** Which copies an off-site repository holds, and what their receipts say. Only reads. */

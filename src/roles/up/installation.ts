@@ -4,7 +4,7 @@ import { ensureDatabase } from '../../catalog/ensure-database';
 import type { Config } from '../../config/config';
 import { dataAddresses, type DataAddresses } from '../../config/data-server';
 import type { Log } from '../../config/log';
-import type { Endpoints } from '../../config/state-layout';
+import type { InstallationEndpoints } from '../../config/state-layout';
 import { ModosuError } from '../../contracts/errors';
 import { writeLogins } from '../../repositories/data/logins';
 import { RestServer } from '../../repositories/data/rest-server';
@@ -55,7 +55,7 @@ export class Installation {
   }
 
   /** Resolves when the API answers and a worker polls. */
-  async start(): Promise<Endpoints> {
+  async start(): Promise<InstallationEndpoints> {
     const { config, log } = this;
     const { layout } = config;
     const processes = processesDirectory(layout);
@@ -80,7 +80,7 @@ export class Installation {
 
     const childEnv = this.childEnvironment(temporalAddress, ports);
     await this.together([() => this.startPart(rolePart('worker', childEnv)), () => this.startPart(rolePart('api', childEnv))]);
-    const endpoints: Endpoints = {
+    const endpoints: InstallationEndpoints = {
       apiUrl: `http://${reachable(config.apiHost)}:${ports.api}`,
       temporalAddress,
       temporalNamespace: config.temporalNamespace,

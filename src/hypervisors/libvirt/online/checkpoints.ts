@@ -160,7 +160,7 @@ export async function findCheckpoints(
   server: ServerRef,
   names: readonly string[],
 ): Promise<CheckpointSurvey> {
-  if ((await new ServerControl(parts.virsh, server).runState()) === 'off') {
+  if ((await new ServerControl(parts.virsh, server).standing()) === 'off') {
     await parts.domains.stored(server);
     return { able: [], virtualSizeBytes: {}, found: null, problem: `${server.name} is off` };
   }

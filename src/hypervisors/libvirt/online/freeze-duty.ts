@@ -73,7 +73,7 @@ export class FreezeDuty {
     while (elapsedMs(freeze.askedAtMs) < order.lateFreezeMs) {
       await delay(LOOK_EVERY_MS);
       try {
-        if ((await control.runState()) === 'off') return;
+        if ((await control.standing()) === 'off') return;
         if (!(await agent.isFrozen(CALL_MS))) continue;
       } catch (error) {
         await book.log(`asking whether ${order.server.name} is frozen: ${errorMessage(error)}`);
@@ -100,7 +100,7 @@ export class FreezeDuty {
         if (!(await agent.isFrozen(CALL_MS))) return true;
       } catch (error) {
         await book.log(`asking whether ${order.server.name} is frozen: ${errorMessage(error)}`);
-        if ((await control.runState().catch(() => 'running')) === 'off') return true;
+        if ((await control.standing().catch(() => 'running')) === 'off') return true;
       }
       if (monotonicMs() > giveUpAtMs) return false;
       await delay(pauseMs);
@@ -109,7 +109,7 @@ export class FreezeDuty {
 
   private async runHook(): Promise<void> {
     const { book, control, order, agent } = this.tools;
-    const isOff = async (): Promise<boolean> => (await control.runState().catch(() => 'running')) === 'off';
+    const isOff = async (): Promise<boolean> => (await control.standing().catch(() => 'running')) === 'off';
     const said = await runAfterHook(agent, order.afterHook, { patienceMs: HOOK_PATIENCE_MS, isOff }).catch((error: unknown) => errorMessage(error));
     await book.change({ afterHookRun: true });
     await book.note(

@@ -1,14 +1,14 @@
 import type { GuardTools } from './guard-duty';
 import { monotonicMs, type GuardState, type GuardWord } from './guard-state';
 import { JobDuty } from './job-duty';
-import type { RunState } from './server-control';
+import type { ServerStanding } from './server-control';
 
 /** How the end of a job is judged, by what libvirt announces and by what becomes of the server. */
 describe('a job that has failed', () => {
   const word = { job: 'begun', jobAskedAtMs: monotonicMs() - 60_000, rateLimited: false } as unknown as GuardWord;
 
   /** `states`: what the server is at each look; the last one lasts. */
-  function watched(states: readonly RunState[]): { readonly duty: JobDuty; readonly state: () => GuardState } {
+  function watched(states: readonly ServerStanding[]): { readonly duty: JobDuty; readonly state: () => GuardState } {
     const left = [...states];
     let state = { cancelled: null, outcome: null, pause: null, notes: [] } as unknown as GuardState;
     const book = {
@@ -21,7 +21,7 @@ describe('a job that has failed', () => {
     };
     const tools = {
       book,
-      control: { runState: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]) },
+      control: { standing: () => Promise.resolve(left.length > 1 ? left.shift() : left[0]) },
       job: { present: () => Promise.resolve({ kind: 'none' }) },
       order: { server: { uuid: 'u', name: 'db01' }, disks: [], maxGuestLatencyMs: null, rateLimitBytesPerSecond: null, pausedBefore: false },
     } as unknown as GuardTools;

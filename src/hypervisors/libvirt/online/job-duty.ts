@@ -6,7 +6,7 @@ import { freeBytes } from '../../../system/files';
 import type { JobEnd } from './job-events';
 import type { GuardTools } from './guard-duty';
 import { elapsedMs, LATE_JOB_MS, monotonicMs, type GuardWord, type JobOutcome } from './guard-state';
-import type { RunState } from './server-control';
+import type { ServerStanding } from './server-control';
 import { parseWriteCounters, WriteLatency } from './write-latency';
 
 /** Less than this is full: QEMU writes clusters of 64 KiB and their tables. */
@@ -55,7 +55,7 @@ export class JobDuty {
     // Of a job of an earlier try, or of another program's before ours.
     if (this.announced !== null && this.announced.atMs < (word.jobAskedAtMs ?? Infinity)) this.announced = null;
     if (word.job === 'none' || word.job === 'over' || book.state.outcome !== null) return;
-    const state = await control.runState();
+    const state = await control.standing();
     if (state === 'running') this.foreignPause = false;
     if (state === 'storage' && this.isOurPause()) await this.freeGuest();
     if (state === 'running' && order.maxGuestLatencyMs !== null) await this.judgeLatency(order.maxGuestLatencyMs);
@@ -95,7 +95,7 @@ export class JobDuty {
     return this.absentSinceMs !== null && elapsedMs(word.jobAskedAtMs ?? 0) > LATE_JOB_MS;
   }
 
-  private async decide(state: RunState): Promise<void> {
+  private async decide(state: ServerStanding): Promise<void> {
     const { book } = this.tools;
     let outcome = await this.outcome(state);
     if (outcome === null) return;
@@ -113,19 +113,19 @@ export class JobDuty {
   }
 
   /** What has ended the job may only now show at the server: it stops, or is gone. A failure without a word is that of a QEMU that is dying. */
-  private async stateAfterFailure(): Promise<RunState> {
+  private async stateAfterFailure(): Promise<ServerStanding> {
     const { book, control } = this.tools;
     const isWordless = book.state.cancelled === null && (this.announced?.end.errorText ?? '') === '';
     const giveUpAt = monotonicMs() + (isWordless ? DYING_MS : 0);
     for (;;) {
       await delay(PAUSE_GRACE_MS);
-      const state = await control.runState();
+      const state = await control.standing();
       if (state !== 'running' || monotonicMs() >= giveUpAt) return state;
     }
   }
 
   /** Null: not known yet. */
-  private async outcome(state: RunState): Promise<JobOutcome | null> {
+  private async outcome(state: ServerStanding): Promise<JobOutcome | null> {
     const { book, job, order } = this.tools;
     const name = order.server.name;
     const { cancelled } = book.state;

@@ -27,7 +27,7 @@ export async function settleBackup({ settings, virsh }: OnlineBackupParts, serve
   if (kept !== null) await checkpoints.forget(kept);
   // First: whatever else goes wrong, what is published keeps its checkpoint.
   await files.writeOrder({ ...order, checkpoints: null, settled: kept });
-  const isOff = (await new ServerControl(virsh, server).runState()) === 'off';
+  const isOff = (await new ServerControl(virsh, server).standing()) === 'off';
   // Each one that stays costs the server a little with every write. Bitmaps of a server that is off go after its next backup.
   if (isOff) await checkpoints.forgetAll();
   else await checkpoints.removeOthers(kept, order.disks);

@@ -37,12 +37,12 @@ export async function takeBack(
 
   const mayRun = said.job !== 'none' && said.job !== 'over';
   const word = await WorkerWord.takeOver(files, { ...said, job: mayRun ? 'given-up' : said.job });
-  if ((await control.runState()) === 'off') return [];
+  if ((await control.standing()) === 'off') return [];
   if (mayRun) {
     await job.cancel();
     while (said.job === 'asked' && elapsedMs(said.jobAskedAtMs ?? 0) < LATE_BEGIN_MS && !(await job.cancel())) await delay(POLL_MS);
     const alreadyFreed = (await files.readState())?.pause ?? null;
-    if ((await control.runState()) === 'storage' && !order.pausedBefore && alreadyFreed?.resumed !== false) await control.resumeAfterStorage();
+    if ((await control.standing()) === 'storage' && !order.pausedBefore && alreadyFreed?.resumed !== false) await control.resumeAfterStorage();
   }
   await word.job('over');
 
@@ -67,7 +67,7 @@ export async function takeBack(
   if (order.checkpoints !== null) await new Checkpoints(virsh, server, options.stateDirectory).remove(order.checkpoints.name, markedDisks(order));
   // An agent that answered no freeze and answers nothing since cannot be waited for beyond that: the run's own error has said that somebody should look.
   while (options.waitForLateFreezes && said.freezes.some(isLate)) {
-    if ((await control.runState()) === 'off') break;
+    if ((await control.standing()) === 'off') break;
     if (await isFrozenNow(agent)) await thaw(agent, control, THAW_DEADLINE_MS);
     await delay(POLL_MS * 4);
   }
@@ -84,7 +84,7 @@ async function thaw(agent: LibvirtGuestAgent, control: ServerControl, deadlineMs
       if (!(await agent.isFrozen(THAW_MS))) return null;
     } catch (error) {
       if (!isModosuError(error)) throw error;
-      if ((await control.runState()) === 'off') return null;
+      if ((await control.standing()) === 'off') return null;
       problem = error.message;
     }
     if (performance.now() > giveUpAt) return problem;

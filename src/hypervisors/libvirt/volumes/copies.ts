@@ -21,7 +21,7 @@ export interface Ownership {
   readonly mode: number;
 }
 
-export interface CopyRequest {
+export interface VolumeCopyRequest {
   /** Active file first, every file below it spelled out; the result stands alone. */
   readonly source: readonly [ImageFile, ...ImageFile[]];
   readonly targetPath: string;
@@ -57,7 +57,7 @@ export class Copier {
    * `sourceCode` or `unreachableCode`, or the abort reason. Calls `onProgress` as the port says from the first moment on: deleting a large half-made file
    * and the last flush take their time too.
    */
-  async copy(request: CopyRequest, context: TransferContext): Promise<void> {
+  async copy(request: VolumeCopyRequest, context: TransferContext): Promise<void> {
     context.signal.throwIfAborted();
     const recordPath = copyRecordPath(this.options.stateDirectory, request.targetPath);
     const nothingYet = (): void => context.onProgress({ doneBytes: 0, totalBytes: request.totalBytes });
@@ -99,7 +99,7 @@ export class Copier {
     await endOrphan(copyRecordPath(this.options.stateDirectory, targetPath));
   }
 
-  private async convert(request: CopyRequest, context: TransferContext, recordPath: string, watch: CopyWatch, signal: AbortSignal): Promise<void> {
+  private async convert(request: VolumeCopyRequest, context: TransferContext, recordPath: string, watch: CopyWatch, signal: AbortSignal): Promise<void> {
     const limit = context.rateLimitBytesPerSecond;
     let recorded: Promise<void> = Promise.resolve();
     let pid = 0;
@@ -131,7 +131,7 @@ export class Copier {
     if (outcome.exitCode !== 0) throw copyError(request, outcome.stderr, outcome.signal);
   }
 
-  private sourceTimes(request: CopyRequest): Promise<string> {
+  private sourceTimes(request: VolumeCopyRequest): Promise<string> {
     return this.withDeadline(fileTimes(request), `looking at the source of ${request.targetPath}`);
   }
 
@@ -147,7 +147,7 @@ export class Copier {
 }
 
 /** Makes the target before QEMU's tools do: with a private mode from the first byte on, and never through a link. */
-export async function createEmpty(request: Pick<CopyRequest, 'targetPath' | 'unreachableCode'>): Promise<Stats> {
+export async function createEmpty(request: Pick<VolumeCopyRequest, 'targetPath' | 'unreachableCode'>): Promise<Stats> {
   const { targetPath, unreachableCode } = request;
   const unreachable = (problem: string, cause: unknown): ModosuError =>
     new ModosuError(unreachableCode, `The directory ${dirname(targetPath)} ${problem}.`, { context: { path: targetPath }, cause });
@@ -200,7 +200,7 @@ export async function ownershipOf(path: string): Promise<Ownership | null> {
 }
 
 /** Changes when anybody writes to one of the files. */
-async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
+async function fileTimes({ source, sourceCode }: VolumeCopyRequest): Promise<string> {
   const facts: string[] = [];
   for (const { path } of source) {
     try {
@@ -218,7 +218,7 @@ async function fileTimes({ source, sourceCode }: CopyRequest): Promise<string> {
   return facts.join(' ');
 }
 
-function copyError(request: CopyRequest, stderr: string, signal: NodeJS.Signals | null): ModosuError {
+function copyError(request: VolumeCopyRequest, stderr: string, signal: NodeJS.Signals | null): ModosuError {
   const context = { path: request.targetPath };
   const message = libvirtMessage(stderr);
   if (/No space left on device|Disk quota exceeded/.test(stderr)) {

@@ -1,4 +1,4 @@
-import type { StepState } from '../contracts/run';
+import type { StepState } from '../../contracts/run';
 import { closeStep, nextStep, stepAction, waitingAfter, type StoredStep } from './step-transition';
 
 const now = new Date('2026-03-01T00:00:05.000Z');

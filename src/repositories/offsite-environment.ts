@@ -1,6 +1,6 @@
-import { ModosuError } from '../../contracts/errors';
-import type { OffsiteLocation } from '../../contracts/offsite';
-import { quoted } from '../../contracts/text';
+import { ModosuError } from '../contracts/errors';
+import type { OffsiteLocation } from '../contracts/offsite';
+import { quoted } from '../contracts/text';
 
 /** What may stand in the file, and whether its value is a secret. Anything else could make restic, ssh or the linker do something else. */
 const ALLOWED: Readonly<Record<string, 'secret' | 'open'>> = {

@@ -1,8 +1,6 @@
-import { isDeepStrictEqual } from 'node:util';
-import { storableObject, storableText } from '../audit/storable';
-import { DECISION_KINDS, type DecisionKind, type RunStepView, type StepState } from '../contracts/run';
-import type { StepRecord } from '../contracts/activities';
-import { storableError } from './storable-error';
+import type { StepRecord } from '../../contracts/activities';
+import { DECISION_KINDS, type DecisionKind, type RunStepView, type StepState } from '../../contracts/run';
+import { canonicalJson } from '../canonical-json';
 
 /** A step as it is stored. */
 export type StoredStep = Omit<RunStepView, 'startedAt' | 'finishedAt'> & { readonly startedAt: Date | null; readonly finishedAt: Date | null };
@@ -16,6 +14,8 @@ export const isFinalStep = (state: StepState): boolean => FINAL.has(state);
  * The step after an update, or null when the update comes late or twice and changes nothing. A final state only ever becomes `undone`; nothing
  * goes back to an earlier state. Evidence is added to, never taken away: also to a step that has ended, because whether a failed step could be
  * undone is known only afterwards.
+ *
+ * @param update as it may be stored: bounded, and nothing in it but JSON
  */
 export function nextStep(current: StoredStep | null, update: StepRecord, now: Date): StoredStep | null {
   if (current !== null && current.state === update.state && isFinalStep(current.state)) return withEvidence(current, update);
@@ -23,14 +23,14 @@ export function nextStep(current: StoredStep | null, update: StepRecord, now: Da
   const started = update.state === 'running' || update.state === 'waiting' || update.state === 'succeeded' || update.state === 'failed';
   return {
     seq: update.seq,
-    key: storableText(update.key, 256),
-    title: storableText(update.title, 512),
+    key: update.key,
+    title: update.title,
     state: update.state,
     startedAt: current?.startedAt ?? (started ? now : null),
     finishedAt: current?.finishedAt ?? (isFinalStep(update.state) ? now : null),
     progress: current?.progress ?? null,
-    detail: { ...current?.detail, ...evidenceOf(update) },
-    error: update.error === undefined || update.error === null ? (current?.error ?? null) : storableError(update.error),
+    detail: { ...current?.detail, ...update.detail },
+    error: update.error ?? current?.error ?? null,
   };
 }
 
@@ -50,12 +50,12 @@ export function waitingAfter(current: DecisionKind | null, { key, state }: Pick<
 
 /** An ended step with evidence that came later; null when it brings nothing new. Everything else of it stays as it was. */
 function withEvidence(current: StoredStep, update: StepRecord): StoredStep | null {
-  const added = evidenceOf(update);
-  const isNews = Object.entries(added).some(([name, value]) => !isDeepStrictEqual(current.detail[name], value));
+  const added = update.detail ?? {};
+  const isNews = Object.entries(added).some(
+    ([name, value]) => !Object.hasOwn(current.detail, name) || canonicalJson(current.detail[name]) !== canonicalJson(value),
+  );
   return isNews ? { ...current, detail: { ...current.detail, ...added } } : null;
 }
-
-const evidenceOf = (update: StepRecord): RunStepView['detail'] => storableObject(update.detail ?? {}) as RunStepView['detail'];
 
 function mayFollow(from: StepState, to: StepState): boolean {
   if (from === 'undone') return false;

@@ -1,4 +1,4 @@
-import type { ResticCodes, ResticTarget } from '../restic/restic-command';
+import type { ResticCodes, ResticTarget } from './restic/restic-command';
 
 /** The restic repository of one server. */
 export interface DataTarget extends ResticTarget {
