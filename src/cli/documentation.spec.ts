@@ -153,6 +153,29 @@ describe('documentation', () => {
     expect(told).toEqual(said);
   });
 
+  describe('says why each dependency is there', () => {
+    const page = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8');
+    const section = /^## Dependencies\n([^]*?)^## /m.exec(page)?.[1] ?? '';
+    const [, services = '', development = ''] = section.split(/^\| package \| why \|\n\|---\|---\|\n/m);
+    const rows = (table: string): readonly string[] => (/^(?:\|.*\n)*/.exec(table)?.[0] ?? '').split('\n').filter((row) => row !== '');
+    const names = (table: string): readonly string[] =>
+      rows(table).flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+    const isNamedBy = (name: string) => (named: string) => (named.endsWith('/*') ? name.startsWith(named.slice(0, -1)) : name === named);
+    const declared = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Readonly<
+      Record<'dependencies' | 'devDependencies', Readonly<Record<string, string>>>
+    >;
+
+    it.each([
+      ['dependencies', services],
+      ['devDependencies', development],
+    ] as const)('of the %s', (kind, table) => {
+      const [packages, named] = [Object.keys(declared[kind]), names(table)];
+      expect(packages.filter((name) => named.filter(isNamedBy(name)).length !== 1)).toEqual([]);
+      expect(named.filter((name) => !packages.some((known) => isNamedBy(known)(name)))).toEqual([]);
+      expect(rows(table).filter((row) => (row.split('|')[2] ?? '').trim() === '')).toEqual([]);
+    });
+  });
+
   it.each(PAGES)('links in %s lead somewhere', (page) => {
     const links = [
       ...readFileSync(join(ROOT, page), 'utf8')
