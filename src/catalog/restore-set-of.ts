@@ -9,6 +9,6 @@ export const restoreSetOf = ({ kind, input }: Pick<RunRow, 'kind' | 'input'>): s
 /** Why a member's go-live is not for people. */
 export const goesLiveWithSet = (runId: string, setId: string): ModosuError =>
   new ModosuError('RUN_NOT_WAITING', `Run ${runId} belongs to restore set ${setId}, and goes live with it, when all others wait as it does.`, {
-    hint: `See \`modosu restore show-set ${setId}\`. Cancelling one run before anything is live cancels the whole set.`,
+    hint: `See \`modosu restore-set show ${setId}\`. Cancelling one run before anything is live cancels the whole set.`,
     context: { runId, setId },
   });

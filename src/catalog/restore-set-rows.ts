@@ -160,7 +160,7 @@ export function requireMeant(setId: string, plans: readonly Pick<RestorePlanView
 /** The set is under way, or over. */
 export const setUsed = ({ id, state }: Pick<RestoreSetRow, 'id' | 'state'>): ModosuError =>
   new ModosuError('PLAN_ALREADY_USED', `Restore set ${id} was carried out: it is ${state}.`, {
-    hint: `See \`modosu restore show-set ${id}\`; plan a new one where it has to be done again.`,
+    hint: `See \`modosu restore-set show ${id}\`; plan a new one where it has to be done again.`,
     context: { setId: id },
   });
 

@@ -32,15 +32,34 @@ const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
   })),
 );
 
-/** Lines of code blocks that call the program, and what stands in backticks within a sentence. */
+/** Blocks to copy from: those that say `sh`, and those that say nothing. */
+const SHELL: readonly Block[] = BLOCKS.filter(({ language }) => ['', 'sh'].includes(language));
+
+/** Lines of code blocks that call the program, what comments of `sh` blocks call, and what stands in backticks within a sentence. */
 const COMMANDS: readonly (readonly [page: string, command: string, isWhole: boolean])[] = PAGES.flatMap((page) => {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  const lines = BLOCKS.filter((block) => block.page === page && block.language === '')
-    .flatMap((block) => block.text.split('\n'))
-    .flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
-  const inline = [...text.replace(/^ *```[^]*?^ *```$/gm, '').matchAll(/`(modosu [^`\n]+)`/g)].map(([, command]) => command ?? '');
-  return [...[...new Set(lines)].map((command) => [page, command, true] as const), ...[...new Set(inline)].map((command) => [page, command, false] as const)];
+  const blocks = SHELL.filter((block) => block.page === page);
+  const lines = blocks.flatMap((block) => block.text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
+  const comments = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap((block) => [...block.text.matchAll(/(?:^|\s)#[^\n]*[^`\w](modosu [^`\n]+)$/gm)].map(([, command]) => command ?? ''));
+  const inline = [...text.replace(/^ *```(\w*)\n[^]*?^ *```$/gm, (block, language) => (language === 'sh' ? block : '')).matchAll(/`(modosu [^`\n]+)`/g)].map(
+    ([, command]) => command ?? '',
+  );
+  return [
+    ...[...new Set([...lines, ...comments])].map((command) => [page, command, true] as const),
+    ...[...new Set(inline)].map((command) => [page, command, false] as const),
+  ];
 });
+
+/** What is asked of the API in `sh` blocks, as the OpenAPI document names it. */
+const REQUESTS: readonly (readonly [page: string, method: string, path: string])[] = SHELL.flatMap(({ page, text }) =>
+  [...text.matchAll(/^curl (?:.*\\\n)*.*$/gm)].flatMap(([curl]) => {
+    const path = /"\$API(\/[^"]*)"/.exec(curl)?.[1];
+    const method = /\s-X (\w+)/.exec(curl)?.[1] ?? (/\s-d\s/.test(curl) ? 'post' : 'get');
+    return path === undefined ? [] : [[page, method.toLowerCase(), path] as const];
+  }),
+);
 
 const NAMED_ONLY: ReadonlySet<string> = new Set([
   'commander.missingArgument',
@@ -69,6 +88,20 @@ describe('documentation', () => {
       // A sentence may name a command without what it needs; a line to copy may not.
       if (isWhole || !NAMED_ONLY.has((error as { readonly code?: string }).code ?? '')) throw error;
     }
+  });
+
+  it('looks at blocks that say `sh`, and at their comments', () => {
+    const commands = COMMANDS.map(([page, command]) => `${page}: ${command.replace(/\s+#.*$/, '')}`);
+    expect(commands).toContain('docs/OFFSITE.md: modosu offsite copy rp_… --reason "a damaged pack" --wait');
+    expect(commands).toContain('docs/API.md: modosu token create awx --scope change');
+  });
+
+  it('has requests to look at', () => expect(REQUESTS.length).toBeGreaterThan(3));
+
+  it.each(REQUESTS)('%s: %s %s is one of the API', (_page, method, path) => {
+    const { paths } = JSON.parse(readFileSync(join(ROOT, 'docs/openapi.json'), 'utf8')) as { readonly paths: Readonly<Record<string, object>> };
+    const known = Object.keys(paths).filter((form) => new RegExp(`^${form.replace(/\{\w+\}/g, '[^/]+')}$`).test(path.replace(/\?.*$/, '')));
+    expect(known.flatMap((form) => Object.keys(paths[form] ?? {}))).toContain(method);
   });
 
   it.each([
@@ -118,6 +151,29 @@ describe('documentation', () => {
       block.text.split('\n').filter((line) => line.startsWith(file)),
     );
     expect(told).toEqual(said);
+  });
+
+  describe('says why each dependency is there', () => {
+    const page = readFileSync(join(ROOT, 'CONTRIBUTING.md'), 'utf8');
+    const section = /^## Dependencies\n([^]*?)^## /m.exec(page)?.[1] ?? '';
+    const [, services = '', development = ''] = section.split(/^\| package \| why \|\n\|---\|---\|\n/m);
+    const rows = (table: string): readonly string[] => (/^(?:\|.*\n)*/.exec(table)?.[0] ?? '').split('\n').filter((row) => row !== '');
+    const names = (table: string): readonly string[] =>
+      rows(table).flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+    const isNamedBy = (name: string) => (named: string) => (named.endsWith('/*') ? name.startsWith(named.slice(0, -1)) : name === named);
+    const declared = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Readonly<
+      Record<'dependencies' | 'devDependencies', Readonly<Record<string, string>>>
+    >;
+
+    it.each([
+      ['dependencies', services],
+      ['devDependencies', development],
+    ] as const)('of the %s', (kind, table) => {
+      const [packages, named] = [Object.keys(declared[kind]), names(table)];
+      expect(packages.filter((name) => named.filter(isNamedBy(name)).length !== 1)).toEqual([]);
+      expect(named.filter((name) => !packages.some((known) => isNamedBy(known)(name)))).toEqual([]);
+      expect(rows(table).filter((row) => (row.split('|')[2] ?? '').trim() === '')).toEqual([]);
+    });
   });
 
   it.each(PAGES)('links in %s lead somewhere', (page) => {

@@ -90,7 +90,7 @@ export const ERROR_CODES = {
   GROUP_NOT_FOUND: entry('not-found', 'never', 'Declare the group in the estate file and apply it; `modosu group list` shows all.'),
   PROFILE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu profile list`; your own lie in the directory that MODOSU_PROFILES_DIR names.'),
   BACKUP_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu backup-set list`.'),
-  RESTORE_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu restore list-sets`.'),
+  RESTORE_SET_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu restore-set list`.'),
   GENERATION_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu generation list SERVER`.'),
   CHANGE_NOT_FOUND: entry('not-found', 'never', 'List them with `modosu change list`.'),
   HYPERVISOR_NOT_CONFIGURED: entry('not-found', 'never', 'Declare the hypervisor in the estate file and apply it.'),

@@ -34,7 +34,7 @@ export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly st
   const { file, format } = optionsOf(args, now);
   const config = configOrNull(env);
   const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
-  const hide = await hideSecretsOf(layout.secrets, env);
+  const hide = await hideSecretsOf(layout, env);
   const files = [
     README,
     about(programVersion(), now),
@@ -85,7 +85,7 @@ doctor.json         what \`modosu doctor\` found
 logs/               the ends of the logs
 catalogue/          estate, newest runs and recovery points, open ways back, figures, verdict on the audit
 
-Passwords, keys and tokens of this installation are replaced by [redacted]. Names of servers, paths, and reasons that people wrote are in it.
+Passwords, keys and tokens of this installation and of the secret stores that this machine declares are replaced by [redacted]. Names of servers, paths, and reasons that people wrote are in it.
 `,
 };
 

@@ -207,9 +207,24 @@ describe('restore sets', () => {
       expect(stdout).toContain('UNKNOWN  SET_RESTS_ON_FREEZE: Nobody knows.');
       expect(stdout).toContain(`modosu restore run-set ${set?.id} --reason "WHY" --confirm db01 --confirm web01 --acknowledge-unknown --wait`);
       const shown = await cli(api, ['restore', 'show', set?.members[0]?.planId ?? '']);
-      expect(shown.stdout).toContain(`this plan is carried out with its set: modosu restore show-set ${set?.id}`);
-      expect(JSON.parse((await cli(api, ['restore', 'show-set', set?.id ?? '', '-o', 'json'])).stdout)).toMatchObject({ id: set?.id, state: 'planned' });
-      expect((await cli(api, ['restore', 'list-sets'])).stdout).toContain('db01, web01');
+      expect(shown.stdout).toContain(`this plan is carried out with its set: modosu restore-set show ${set?.id}`);
+      const id = set?.id ?? '';
+      const looks = [
+        [
+          ['restore-set', 'show', id],
+          ['restore-set', 'list'],
+        ],
+        // As they were called before.
+        [
+          ['restore', 'show-set', id],
+          ['restore', 'list-sets'],
+        ],
+      ] as const;
+      for (const [show, list] of looks) {
+        expect(JSON.parse((await cli(api, [...show, '-o', 'json'])).stdout)).toMatchObject({ id, state: 'planned' });
+        expect((await cli(api, list)).stdout).toContain('db01, web01');
+      }
+      expect((await cli(api, ['restore', '--help'])).stdout).not.toMatch(/list-sets|show-set/);
     });
 
     it('plan-set ends with the code of a blocked plan, and of one that could not be made', async () => {

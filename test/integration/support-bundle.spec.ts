@@ -42,11 +42,25 @@ describe('modosu support-bundle', () => {
       ['payload key', Object.values(keys.keys)[0] ?? ''],
       ['login', state.read('secrets/data/probe/login').trim()],
       ['given', 'correct-horse-battery'],
+      ['token of a secret store', 'hvs.CAESIJ1yQ2'],
+      ['version in a secret store', 'tr0ub4dor "and" 3'],
+      ['token in a declaration', 's.8Kz41PqRt0'],
     ]);
+    const [tokenFile, credentials] = ['vault-token', 'passwords.yaml'].map((name) => join(directory, name));
+    writeFileSync(tokenFile ?? '', `${secrets.get('token of a secret store') ?? ''}\n`, { mode: 0o600 });
+    const password = JSON.stringify(secrets.get('version in a secret store'));
+    writeFileSync(credentials ?? '', `credentials:\n  servers/db01:\n    versions:\n      - version: 1\n        password: ${password}\n`, { mode: 0o600 });
+    writeFileSync(
+      join(state.directory, 'secret-stores.yaml'),
+      `stores:
+  - { name: vault, kind: vault, address: "https://127.0.0.1:1", tokenFile: ${tokenFile ?? ''}, token: ${secrets.get('token in a declaration') ?? ''} }
+  - { name: people, kind: file, path: ${credentials ?? ''} }
+`,
+    );
     // What must not be there, wherever it came from.
     appendFileSync(
       join(state.directory, 'logs/api.log'),
-      [...secrets].map(([name, secret]) => `{"msg":"${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x"}\n`).join(''),
+      [...secrets].map(([name, secret]) => `${JSON.stringify({ msg: `${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x` })}\n`).join(''),
     );
   });
   afterAll(async () => {
@@ -85,7 +99,9 @@ describe('modosu support-bundle', () => {
     );
     expect(names.filter((name) => name.includes('error') || name.startsWith('secrets'))).toEqual([]);
     expect(read('logs/api.log')).toContain('{"msg":"token [redacted] postgres://u:[redacted]@db/x"}');
+    expect(read('logs/api.log')).toContain('{"msg":"token of a secret store [redacted] postgres://u:[redacted]@db/x"}');
     expect(read('logs/api.log')).toContain('API is listening');
+    expect(JSON.parse(read('catalogue/estate.json'))).toMatchObject({ policies: [], groups: [], relations: [], offsite: [] });
     expect(JSON.parse(read('configuration.json'))).toMatchObject({
       MODOSU_WAY_BACK_DAYS: '9',
       MODOSU_STATE_DIR: state.directory,

@@ -26,8 +26,8 @@ interface RunSetFlags extends WaitFlags, AcceptanceFlags {
   readonly confirm: readonly string[];
 }
 
-/** Servers that are restored together. */
-export function addRestoreSetCommands(restore: Command, context: CliContext): void {
+/** Servers that are restored together: `plan-set` and `run-set` of `restore`, and `restore-set`. */
+export function addRestoreSetCommands(program: Command, restore: Command, context: CliContext): void {
   examples(
     restore
       .command('plan-set')
@@ -86,29 +86,35 @@ export function addRestoreSetCommands(restore: Command, context: CliContext): vo
       return;
     }
     throw new ModosuError('RUN_FAILED', `Restore set ${ended.id} is ${ended.state}: ${ended.problem ?? ''}`.trim(), {
-      hint: `See \`modosu restore show-set ${ended.id}\`.`,
+      hint: `See \`modosu restore-set show ${ended.id}\`.`,
     });
   });
 
+  // As they were called before `restore-set` was there: scripts and plans made then name them.
+  addLooks({ show: restore.command('show-set', { hidden: true }), list: restore.command('list-sets', { hidden: true }) }, context);
+  const restoreSet = program.command('restore-set').description('servers that are restored together');
+  addLooks({ show: restoreSet.command('show'), list: restoreSet.command('list') }, context);
+}
+
+/** What can be asked of restore sets, whatever the commands are called. */
+function addLooks({ show, list }: { readonly show: Command; readonly list: Command }, context: CliContext): void {
+  examples(list.description('list restore sets, newest first').option('--limit <number>', 'how many', limitOption, 50), ['modosu restore-set list']).action(
+    async ({ limit }: { readonly limit: number }, command: Command) => {
+      const printer = context.printer(command);
+      const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
+      printer.data(sets, () => restoreSetTable(sets));
+    },
+  );
   examples(
-    restore
-      .command('show-set')
+    show
       .description('show a restore set: its servers, how their recovery points were chosen, how far it is')
       .argument('<restore-set>', 'id of the restore set'),
-    ['modosu restore show-set rset_01j8…'],
+    ['modosu restore-set show rset_01j8…'],
   ).action(async (id: string, _options: unknown, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
     const { value } = await client.get<RestoreSetView>(`/v1/restore-sets/${idSegment('rset', id)}`);
     await showSet(printer, client, value);
-  });
-
-  examples(restore.command('list-sets').description('list restore sets, newest first').option('--limit <number>', 'how many', limitOption, 50), [
-    'modosu restore list-sets',
-  ]).action(async ({ limit }: { readonly limit: number }, command: Command) => {
-    const printer = context.printer(command);
-    const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
-    printer.data(sets, () => restoreSetTable(sets));
   });
 }
 

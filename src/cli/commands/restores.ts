@@ -170,5 +170,5 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     await context.finish(printer, client, run, options.wait === true, waitOptions(options));
   });
 
-  addRestoreSetCommands(restore, context);
+  addRestoreSetCommands(program, restore, context);
 }

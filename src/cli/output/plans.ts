@@ -57,7 +57,7 @@ function restorePlanText(plan: RestorePlanView, body: RestorePlanBody, printer: 
     section(
       'Next',
       set !== undefined
-        ? `  this plan is carried out with its set: modosu restore show-set ${set.id}`
+        ? `  this plan is carried out with its set: modosu restore-set show ${set.id}`
         : [nextText(plan, body, command, printer), ...(mayRun ? ['  with --hold it stops before go-live, so that you can look at the server first'] : [])].join(
             '\n',
           ),

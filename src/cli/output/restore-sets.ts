@@ -84,7 +84,7 @@ function nextLines(set: RestoreSetView, plans: readonly RestorePlanView[], print
   const reads = plans.map(({ id }) => `  read the plan: modosu restore show ${id}`);
   switch (set.state) {
     case 'planning':
-      return [`  modosu restore show-set ${set.id}, when its plans are made`];
+      return [`  modosu restore-set show ${set.id}, when its plans are made`];
     case 'planned':
       return [...reads, ...runLines(set, plans, printer)];
     case 'running':

@@ -17,7 +17,7 @@ export async function waitForRestoreSet(
   isThere: (set: RestoreSetView) => boolean,
   options: WaitOptions,
 ): Promise<RestoreSetView> {
-  const goesOn = `It goes on by itself; see \`modosu restore show-set ${setId}\`.`;
+  const goesOn = `It goes on by itself; see \`modosu restore-set show ${setId}\`.`;
   const words: WaitWords = {
     timedOut: new ModosuError('WAIT_TIMED_OUT', `Restore set ${setId} has not come so far within ${waitedFor(options)}.`, { hint: goesOn }),
     interrupted: new Interrupted(`Interrupted. ${goesOn}`),

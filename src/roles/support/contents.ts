@@ -84,7 +84,11 @@ export function catalogue(catalog: Catalog): Promise<readonly BundleFile[]> {
     estate: async () => ({
       hypervisors: await catalog.listHypervisors(),
       repositories: await catalog.listRepositories(),
+      offsite: await catalog.listOffsite(),
+      policies: await catalog.listPolicies(),
       servers: await catalog.listServers(),
+      groups: await catalog.listGroups(),
+      relations: await catalog.listRelations(),
     }),
     runs: async () => {
       const { items } = await catalog.listRuns({}, { limit: RUNS, cursor: null });

@@ -14,7 +14,8 @@ describe('secrets that are taken out of a support bundle', () => {
   });
   afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-  const hidden = async (text: string, env: Readonly<Record<string, string>> = {}): Promise<string> => (await hideSecretsOf(secrets, env))(text);
+  const hidden = async (text: string, env: Readonly<Record<string, string>> = {}): Promise<string> =>
+    (await hideSecretsOf({ secrets, secretStoresFile: join(root, 'secret-stores.yaml') }, env))(text);
   const file = (name: string, content: string): string => {
     const path = join(root, name);
     writeFileSync(path, content);
@@ -62,6 +63,95 @@ describe('secrets that are taken out of a support bundle', () => {
     expect(await hidden('Basic checks of modosu_last_usable_recovery_point_timestamp_seconds')).toBe(
       'Basic checks of modosu_last_usable_recovery_point_timestamp_seconds',
     );
+  });
+
+  describe('of the secret stores that this machine declares', () => {
+    const declared = (...stores: readonly string[]): string => file('secret-stores.yaml', `stores:\n${stores.map((store) => `  - ${store}\n`).join('')}`);
+    const vault = (more: string): string => `{ name: vault, kind: vault, address: "https://vault.example.net:8200", mount: teams/kv, ${more} }`;
+
+    it('the token of a Vault, and nothing that says where it is', async () => {
+      const tokenFile = file('vault-token', 'hvs.CAESIJ\n');
+      declared(vault(`tokenFile: ${tokenFile}`));
+      const text = `"vault" at https://vault.example.net:8200, teams/kv, ${tokenFile}`;
+      expect(await hidden(`X-Vault-Token: hvs.CAESIJ ${text}`)).toBe(`X-Vault-Token: [redacted] ${text}`);
+    });
+
+    it.each([
+      ['a token under a key that nobody knows', vault('tokenFile: /none, token: "s.123456"'), 's.123456', '[redacted]'],
+      ['one deeper down', vault('auth: { approle: [role-of-mine, 0012345] }'), 'role-of-mine 0012345', '[redacted] [redacted]'],
+      ['a token in place of its file', vault('tokenFile: hvs.short'), 'token file hvs.short', 'token file [redacted]'],
+      ['a password in place of a file', '{ name: people, kind: file, path: hunter2 }', '"hunter2"', '"[redacted]"'],
+      ['one in place of a prefix', '{ name: environment, kind: environment, prefix: HUNTER2 }', 'HUNTER2', '[redacted]'],
+      [
+        'a login in an address',
+        '{ name: v, kind: vault, address: "https://me-myself:p%40ss@vault:8200?token=s.42" }',
+        'p%40ss p@ss s.42',
+        '[redacted] [redacted] [redacted]',
+      ],
+      ['a token as the login of an address', '{ name: v, kind: vault, address: "https://hvs.abcdef@vault:8200" }', 'hvs.abcdef', '[redacted]'],
+      ['a token in place of an address', '{ name: v, kind: vault, address: hvs.abcdef }', 'hvs.abcdef', '[redacted]'],
+      ['what stands in a file that is not YAML', '{ name: vault, token: s.12345, tokenFile: [ }', 'vault s.12345', 'vault [redacted]'],
+    ])('%s', async (_what, store, text, shown) => {
+      declared(store);
+      expect(await hidden(text)).toBe(shown);
+    });
+
+    it('every field of every version in a file of credentials, however short, and neither paths nor times', async () => {
+      const path = file(
+        'passwords.yaml',
+        `credentials:
+  servers/db01:
+    versions:
+      - { version: 1, createdAt: 2026-01-31T08:00:00Z, password: "the \\"first\\" one" }
+      - version: 12345
+        createdAt: "2026-02-28T08:00:00Z"
+        password: hunter2
+        backup: 00123456
+  servers/db02:
+    versions:
+      - version: 1
+        password: &one swordfish
+        old: [*one, correct horse]
+`,
+      );
+      declared(`{ name: people, kind: file, path: ${path} }`);
+      const told = { servers: ['servers/db01', 'servers/db02'], path, at: ['2026-01-31T08:00:00Z', '2026-02-28T08:00:00Z'], version: 12345 };
+      expect(await hidden(JSON.stringify({ ...told, msg: 'the "first" one, hunter2, 00123456, swordfish, correct horse' }))).toBe(
+        JSON.stringify({ ...told, msg: Array(5).fill('[redacted]').join(', ') }),
+      );
+    });
+
+    it('those of a file of credentials that is not as it has to be', async () => {
+      declared(
+        `{ name: people, kind: file, path: ${file('broken.yaml', 'credentials:\n  servers/db01: {versions: [\n    password: "hunter2"\n  - password: swordfish\n')} }`,
+      );
+      expect(await hidden('hunter2 swordfish servers/db01')).toBe('[redacted] [redacted] servers/db01');
+    });
+
+    it('words that JSON is made of stay', async () => {
+      declared(vault('insecure: true, nothing: null'));
+      expect(await hidden('{"ok":true,"next":null}')).toBe('{"ok":true,"next":null}');
+    });
+
+    it('those of the environment, as they are and in files', async () => {
+      const path = file('db02', 'from a file\n');
+      const env = { MODOSU_CREDENTIAL_SERVERS__DB01: 'hunter2', MODOSU_CREDENTIAL_SERVERS__DB02_FILE: path, MODOSU_CREDENTIAL_SERVERS__DB03_FILE: 'no-path' };
+      expect(await hidden(`hunter2, from a file, no-path, ${path}`, env)).toBe(`[redacted], [redacted], [redacted], ${path}`);
+    });
+
+    it('of the file that the environment names, in place of the one beside the secrets', async () => {
+      declared(vault('token: s.not-asked'));
+      const elsewhere = file('stores.yaml', `stores:\n  - ${vault('token: s.elsewhere')}\n`);
+      expect(await hidden('s.not-asked s.elsewhere', { MODOSU_SECRET_STORES_FILE: elsewhere })).toBe('s.not-asked [redacted]');
+    });
+
+    it('not asked for where they are not there, refused where they cannot be read', async () => {
+      declared(vault(`tokenFile: ${join(root, 'none')}`), `{ name: people, kind: file, path: ${join(root, 'secret-stores.yaml/none')} }`);
+      expect(await hidden('x')).toBe('x');
+      const large = file('large', 'x'.repeat(1024 * 1024 + 1));
+      declared(vault(`tokenFile: ${large}`));
+      await expect(hidden('x')).rejects.toMatchObject({ code: 'SUPPORT_BUNDLE_REFUSED', context: { path: large } });
+    });
   });
 
   it('is refused for what is there and cannot be read', async () => {

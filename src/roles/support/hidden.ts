@@ -1,17 +1,22 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { StateLayout } from '../../config/state-layout';
 import { SECRET_VARIABLES } from '../../config/variables';
+import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError } from '../../contracts/errors';
 import { redact } from '../../contracts/redact';
 import { errorCode, errorMessage } from '../../system/files';
+import { secretsOfStores } from './store-secrets';
 
 /** Shorter words of a file are no secrets of ours; to hide them would only make the text unreadable. Passwords are hidden whatever their length. */
 const LEAST_WORD = 12;
 const LEAST_SECRET = 4;
 /** Below that its base64 is a word like any other. */
 const LEAST_ENCODED = 8;
-/** Nothing in the directory of secrets is longer than some keys. */
+/** Nothing in the directory of secrets is longer than some keys; secret stores read no more than that of a file, either. */
 const MOST_BYTES = 1024 * 1024;
+/** Storage that does not answer is waited for no longer. */
+const READ_TIMEOUT_MS = 10_000;
 
 /** Variables that name a file with a secret. */
 const SECRET_FILES = [...SECRET_VARIABLES.map((name) => `${name}_FILE`), 'MODOSU_PAYLOAD_KEYS_FILE', 'MODOSU_DATA_TLS_KEY_FILE', 'MODOSU_TOKEN_FILE'];
@@ -20,14 +25,21 @@ const SECRET_FILES = [...SECRET_VARIABLES.map((name) => `${name}_FILE`), 'MODOSU
 export type Hide = (text: string) => string;
 
 /**
- * Reads every secret of this installation, to know what to take out. Throws `SUPPORT_BUNDLE_REFUSED` when one cannot be read: what is not known cannot be
- * hidden.
+ * Reads every secret of this installation, those of the secret stores declared on this machine among them, to know what to take out. Throws
+ * `SUPPORT_BUNDLE_REFUSED` when one cannot be read: what is not known cannot be hidden.
  *
- * @param directory may be missing: the secrets then come from the environment alone
+ * @param layout what it names may be missing: the secrets then come from the environment alone
  */
-export async function hideSecretsOf(directory: string, env: Readonly<Record<string, string | undefined>>): Promise<Hide> {
+export async function hideSecretsOf(
+  { secrets: directory, secretStoresFile }: Pick<StateLayout, 'secrets' | 'secretStoresFile'>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Hide> {
   const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
-  const contents = [...(await contentsBelow(directory)), ...(await Promise.all(named.map(contentOf)))];
+  const contents = [
+    ...(await contentsBelow(directory)),
+    ...(await Promise.all(named.map(contentOf))),
+    ...(await secretsOfStores(env['MODOSU_SECRET_STORES_FILE'] || secretStoresFile, env, contentOf)),
+  ];
   const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
   const secrets = [...contents, ...given].flatMap(secretsIn).flatMap(formsOf);
   return (text) => redact(text, secrets);
@@ -45,7 +57,11 @@ async function contentsBelow(directory: string): Promise<string[]> {
 }
 
 /** A link is followed, as whoever uses the secret follows it. Nothing for a directory, and for what is not there. */
-async function contentOf(path: string): Promise<string> {
+function contentOf(path: string): Promise<string> {
+  return withinDeadline(contentNow(path), READ_TIMEOUT_MS, () => unreadable(path, `it did not answer within ${READ_TIMEOUT_MS / 1000} s`));
+}
+
+async function contentNow(path: string): Promise<string> {
   try {
     const found = await stat(path);
     if (found.isDirectory()) return '';
@@ -53,7 +69,7 @@ async function contentOf(path: string): Promise<string> {
     if (found.size > MOST_BYTES) throw new Error(`it is larger than ${MOST_BYTES} bytes`);
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return '';
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return '';
     throw unreadable(path, error);
   }
 }
