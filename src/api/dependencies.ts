@@ -13,7 +13,7 @@ export interface ApiLog {
   error(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-/** How long `/readyz` and `/metrics` wait for one part. */
+/** How long `/readyz`, `/metrics` and generations wait for one part. */
 export const PART_TIMEOUT_MS = 3000;
 
 export interface ApiConfig {
@@ -25,7 +25,10 @@ export interface ApiConfig {
   readonly runPollMs?: number;
   /** How long the live inspection of a server may take before the answer goes out without it. Default 15,000 ms. */
   readonly inspectionTimeoutMs?: number;
-  /** How long a part or a repository may take to answer before `/readyz` and `/metrics` count it as away. Default `PART_TIMEOUT_MS`. */
+  /**
+   * How long a part or a repository may take to answer before `/readyz` and `/metrics` count it as away, and a generation is shown without its definition.
+   * Default `PART_TIMEOUT_MS`.
+   */
   readonly partTimeoutMs?: number;
 }
 

@@ -256,6 +256,11 @@ export const ERROR_CODES = {
   REPOSITORY_FORMAT_UNKNOWN: entry('precondition', 'never', 'The directory is not an image repository of a version this program reads.'),
   RECOVERY_POINT_CORRUPT: entry('corrupt', 'never', 'Stored bytes differ from their checksums; choose another recovery point. Nothing was changed.'),
   RECOVERY_POINT_INCOMPLETE: entry('corrupt', 'never', 'A file of the recovery point is missing; choose another recovery point. Nothing was changed.'),
+  DEFINITION_NOT_SHOWN: entry(
+    'precondition',
+    'never',
+    'The definition is kept as it was taken: domain.xml of the recovery point. It may hold passwords. A restore that uses it says what is wrong with it.',
+  ),
   RECOVERY_POINT_NEEDED: entry(
     'conflict',
     'never',

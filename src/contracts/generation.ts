@@ -1,5 +1,6 @@
 import type { GenerationChanges } from './change';
 import type { CredentialReference } from './credential';
+import type { DefinitionDiff, GenerationDefinition } from './definition';
 import type { FactDiff, FactKind, OsFamily, ServerFacts } from './facts';
 import type { Consistency, RecoveryPointState } from './recovery-point';
 
@@ -46,6 +47,11 @@ export interface GenerationDetail extends GenerationView {
   readonly sections: ServerFacts['sections'] | null;
 }
 
+/** With what lies in the repository alone. */
+export interface ShownGeneration extends GenerationDetail {
+  readonly definition: GenerationDefinition;
+}
+
 /** From the earlier to the later of two generations, whichever was named first. */
 export interface GenerationDiff {
   readonly serverId: string;
@@ -58,6 +64,11 @@ export interface GenerationDiff {
   readonly facts: FactDiff | null;
   /** In sentences. */
   readonly summary: readonly string[];
+}
+
+/** With what lies in the repository alone; the sentences tell of it, too. */
+export interface ShownGenerationDiff extends GenerationDiff {
+  readonly definition: DefinitionDiff;
 }
 
 /** The rows of facts are the same for as long as nothing changes: the moment they were collected at is not part of them. */

@@ -1,4 +1,5 @@
 import type { Fence, PowerState, ServerInspection, ServerRef } from '../contracts/server';
+import type { DescribedDefinition } from '../contracts/definition';
 import type { ImageManifest } from '../contracts/recovery-point';
 import type { KeptDisk, OldDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
@@ -190,6 +191,12 @@ export interface Hypervisor {
    * `NOT_ENOUGH_SPACE`, `VOLUME_EXISTS`.
    */
   exportDefinition(server: ServerRef, targetPath: string): Promise<void>;
+
+  /**
+   * What a definition that was exported says, for people. Pure: the host is not asked, and need not be there. Nothing secret is in it but
+   * `hiddenSha256`. `unreadable`: it is none; `too-large`: larger than any that is shown.
+   */
+  describeDefinition(definition: string): DescribedDefinition | 'unreadable' | 'too-large';
 
   /**
    * Copies the NVRAM file, fsynced. As `exportDefinition`; also throws `DISK_FILE_MISSING` for a server without NVRAM, or whose file is not there, and

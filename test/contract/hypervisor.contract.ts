@@ -73,6 +73,23 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         expect(inspection.agent.commands).toEqual([]);
       });
 
+      it('shows the same to people, of a definition that was exported, also when the server is gone', async () => {
+        const server = await twoDisks();
+        const inspection = await lab.hypervisor.inspect(server);
+        const path = join(lab.exportDirectory, 'definition.xml');
+        await lab.hypervisor.exportDefinition(server, path);
+        await lab.forget(server);
+        const definition = await readFile(path, 'utf8');
+        const described = lab.hypervisor.describeDefinition(definition);
+        expect(described).toMatchObject({ summary: { firmware: 'uefi', generationId: inspection.generationId } });
+        if (typeof described === 'string') throw new Error(described);
+        const disks = described.summary.disks.filter(({ device }) => device === 'disk');
+        expect(disks.map(({ target, source }) => ({ target, source }))).toEqual(inspection.disks.map(({ target, path: source }) => ({ target, source })));
+        expect(described.lines.join('\n')).toContain(server.uuid);
+        expect(lab.hypervisor.describeDefinition(definition)).toEqual(described);
+        expect(lab.hypervisor.describeDefinition(definition.slice(0, -20))).toBe('unreadable');
+      });
+
       it('shows the chain of an overlay', async () => {
         const server = await lab.createServer({ disks: [{ target: 'vda', format: 'qcow2', content: pattern(3), overlay: true }] });
         const [disk] = (await lab.hypervisor.inspect(server)).disks;

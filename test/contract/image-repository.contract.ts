@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readFileSync, rmSync, statSync, truncateSyn
 import { dirname, join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
+import { definitionContract } from './image-repository.definition.contract';
 import { factsContract } from './image-repository.facts.contract';
 import { DEFINITION, flipBit, makeImages, MIB, NOW, NVRAM, run, stageOne, takeOne, verifyAll, VIRTUAL_SIZE_BYTES } from './image-repository.fixtures';
 
@@ -170,6 +171,7 @@ export function describeImageRepository(name: string, create: () => Promise<Imag
       });
     });
 
+    definitionContract(() => ({ repository, image: images.image }));
     factsContract(() => ({ repository, image: images.image }));
 
     describe('staging', () => {

@@ -174,7 +174,7 @@ describe('generations', () => {
       const { code, stdout } = await cli(api, ['generation', 'diff', 'db01', '2', '1']);
       expect(code).toBe(0);
       expect(stdout).toMatch(/^Generation 1 \(.*\) and 2 \(.*\) of db01\n {2}1 package changed, 1 added, 1 removed, no change registered\n\npackages\n/);
-      expect(stdout).toMatch(/packages\n {2}- gone {2}1\n {2}\+ new {2}1\n {2}~ nginx {2}1\.22 -> 1\.24\n$/);
+      expect(stdout).toMatch(/packages\n {2}- gone {2}1\n {2}\+ new {2}1\n {2}~ nginx {2}1\.22 -> 1\.24\n\nDefinition: NOT COMPARED: [^\n]+\n$/);
       const json = JSON.parse((await cli(api, ['generation', 'diff', 'db01', '1', '2', '-o', 'json'])).stdout) as GenerationDiff;
       expect(json.facts?.sections.find(({ kind }) => kind === 'packages')).toMatchObject({ state: 'compared', changed: [{ key: 'nginx' }] });
       expect((await cli(api, ['generation', 'diff', 'db01', '1', '1'])).stdout).toContain('no difference that is known of');

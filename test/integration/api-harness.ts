@@ -131,6 +131,9 @@ export class ApiHarness {
   /** The shipped ones, unless a test gives others. */
   profiles: ProfileSource = directoryProfiles(null);
   checkRepository: (name: string) => ReturnType<ImageRepository['check']> = async () => ({ freeBytes: 20 * 1024 ** 3, recoveryPoints: 0 });
+  readDefinition: (recoveryPointId: string) => Promise<string> = async (id) => {
+    throw new ModosuError('RECOVERY_POINT_NOT_FOUND', `There is no recovery point ${id} in /srv/modosu`);
+  };
   tokens!: Readonly<Record<TokenScope, string>>;
   directory!: string;
   url!: string;
@@ -289,8 +292,9 @@ export class ApiHarness {
       this.initialised.push(declaration.name);
     };
     const check = (): ReturnType<ImageRepository['check']> => this.checkRepository(declaration.name);
+    const readDefinition: ImageRepository['readDefinition'] = (_serverId, recoveryPointId) => this.readDefinition(recoveryPointId);
     // The API calls nothing else of it.
-    return { name: declaration.name, initialise, check } as unknown as ImageRepository;
+    return { name: declaration.name, initialise, check, readDefinition } as unknown as ImageRepository;
   }
 }
 

@@ -289,6 +289,28 @@ export class FakeHypervisor implements Hypervisor {
     await writeReachable(targetPath, Buffer.from(JSON.stringify(this.held(server).definition)), 'REPOSITORY_UNREACHABLE');
   }
 
+  describeDefinition(definition: string): ReturnType<Hypervisor['describeDefinition']> {
+    let said: FakeDefinition;
+    try {
+      said = JSON.parse(definition) as FakeDefinition;
+    } catch {
+      return 'unreadable';
+    }
+    return {
+      summary: {
+        vcpus: 1,
+        memoryBytes: null,
+        machine: null,
+        firmware: said.nvramPath === null ? 'bios' : 'uefi',
+        generationId: said.generationId,
+        disks: said.disks.map(({ target, path }) => ({ target, device: 'disk', bus: null, source: path })),
+        nics: said.nics.map(({ mac }) => ({ mac, type: 'network', source: 'default' })),
+      },
+      lines: JSON.stringify(said, null, 2).split('\n'),
+      hiddenSha256: '',
+    };
+  }
+
   async exportNvram(server: ServerRef, targetPath: string): Promise<void> {
     this.enter('exportNvram', server);
     const { nvramPath } = this.held(server).definition;

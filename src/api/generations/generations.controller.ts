@@ -7,21 +7,29 @@ import {
   generationDiffSchema,
   generationQuerySchema,
   generationSchema,
+  generationShowQuerySchema,
   type GenerationDiffQuery,
   type GenerationQuery,
+  type GenerationShowQuery,
 } from '../../contracts/api/generation';
-import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import type { GenerationView, ShownGeneration, ShownGenerationDiff } from '../../contracts/generation';
 import { generationSelector } from '../../contracts/selectors';
+import { definitionWords } from '../../domain/generations/definition-diff';
 import { diffGenerations } from '../../domain/generations/generation-diff';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { ServerSelectorPipe } from '../http/selectors';
 import { NeedsScope } from '../http/token.guard';
+import { Definitions } from './definitions';
 
 @ApiTags('generations')
 @Controller('v1/servers')
 @NeedsScope('read')
 export class GenerationsController {
-  constructor(@Dependencies() private readonly dependencies: ApiDependencies) {}
+  private readonly definitions: Definitions;
+
+  constructor(@Dependencies() private readonly dependencies: ApiDependencies) {
+    this.definitions = new Definitions(dependencies);
+  }
 
   @Get(':server/generations')
   @ApiOperation({
@@ -39,27 +47,37 @@ export class GenerationsController {
   }
 
   @Get(':server/generations/:generation')
-  @ApiOperation({ operationId: 'showGeneration', summary: 'One generation: its changes, and what its guest agent told of the server.' })
+  @ApiOperation({
+    operationId: 'showGeneration',
+    summary: 'One generation: its changes, what its guest agent told of the server, and the definition that lies in the repository.',
+  })
   @ApiResponse({ status: 200, description: 'The generation.', standardSchema: generationDetailSchema })
-  async show(@Param('server', new ServerSelectorPipe()) selector: string, @Param('generation') generation: string): Promise<GenerationDetail> {
+  async show(
+    @Param('server', new ServerSelectorPipe()) selector: string,
+    @Param('generation') generation: string,
+    @Query({ schema: generationShowQuerySchema }) query: GenerationShowQuery,
+  ): Promise<ShownGeneration> {
     const { catalog } = this.dependencies;
-    const { id } = await catalog.getServer(selector);
-    return catalog.getGeneration(id, generationSelector(generation));
+    const server = await catalog.getServer(selector);
+    const shown = await catalog.getGeneration(server.id, generationSelector(generation));
+    return { ...shown, definition: await this.definitions.show(server, shown, query.definition === 'whole') };
   }
 
   @Get(':server/generations/:generation/diff')
   @ApiOperation({
     operationId: 'diffGenerations',
-    summary: 'In what two generations differ, from the earlier to the later: changes, packages, services, accounts and more.',
+    summary: 'In what two generations differ, from the earlier to the later: changes, packages, services, accounts and more, and the definition.',
   })
   @ApiResponse({ status: 200, description: 'The difference.', standardSchema: generationDiffSchema })
   async diff(
     @Param('server', new ServerSelectorPipe()) selector: string,
     @Param('generation') generation: string,
     @Query({ schema: generationDiffQuerySchema }) query: GenerationDiffQuery,
-  ): Promise<GenerationDiff> {
+  ): Promise<ShownGenerationDiff> {
     const { catalog } = this.dependencies;
-    const { id } = await catalog.getServer(selector);
-    return diffGenerations(await catalog.getGeneration(id, generationSelector(generation)), await catalog.getGeneration(id, query.with));
+    const server = await catalog.getServer(selector);
+    const diff = diffGenerations(await catalog.getGeneration(server.id, generationSelector(generation)), await catalog.getGeneration(server.id, query.with));
+    const definition = await this.definitions.compare(server, diff.before, diff.after);
+    return { ...diff, definition, summary: [...diff.summary, ...definitionWords(definition)] };
   }
 }

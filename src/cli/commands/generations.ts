@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import type { GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import { ModosuError } from '../../contracts/errors';
+import type { GenerationView, ShownGeneration, ShownGenerationDiff } from '../../contracts/generation';
 import { generationSelector } from '../../contracts/selectors';
 import { limitOption, serverSegment, type CliContext } from '../context';
-import { generationDiffText, generationTable, generationText } from '../output/generations';
+import { definitionText, generationDiffText, generationTable, generationText } from '../output/generations';
 import { examples } from './options';
 
 /** Images of a server by their number: what each contains, and in what they differ. */
@@ -23,15 +24,17 @@ export function addGenerationCommands(program: Command, context: CliContext): vo
   examples(
     generation
       .command('show')
-      .description('show one generation: its changes, and what the server was: packages, services, accounts and more')
+      .description('show one generation: its changes, and what the server was: hardware, packages, services, accounts and more')
       .argument('<server>', 'name of the server')
-      .argument('<generation>', 'number of the generation'),
-    ['modosu generation show db01 4', 'modosu generation show db01 4 -o json'],
-  ).action(async (server: string, number: string, _options: unknown, command: Command) => {
+      .argument('<generation>', 'number of the generation')
+      .option('--definition', 'the definition of the server as a whole, without passwords, and nothing else (JSON and YAML: with everything else)'),
+    ['modosu generation show db01 4', 'modosu generation show db01 4 -o json', 'modosu generation show db01 4 --definition'],
+  ).action(async (server: string, number: string, options: { readonly definition?: true }, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
-    const { value } = await client.get<GenerationDetail>(`/v1/servers/${serverSegment(server)}/generations/${generationSelector(number)}`);
-    printer.data(value, () => generationText(value, context.io.now()));
+    const path = `/v1/servers/${serverSegment(server)}/generations/${generationSelector(number)}`;
+    const { value } = await client.get<ShownGeneration>(path, options.definition === true ? { definition: 'whole' } : {});
+    printer.data(value, () => (options.definition === true ? wholeDefinition(value) : generationText(value, context.io.now())));
   });
   examples(
     generation
@@ -45,7 +48,13 @@ export function addGenerationCommands(program: Command, context: CliContext): vo
     const printer = context.printer(command);
     const client = await context.client();
     const path = `/v1/servers/${serverSegment(server)}/generations/${generationSelector(one)}/diff`;
-    const { value } = await client.get<GenerationDiff>(path, { with: generationSelector(other) });
+    const { value } = await client.get<ShownGenerationDiff>(path, { with: generationSelector(other) });
     printer.data(value, () => generationDiffText(value));
   });
+}
+
+/** Nothing of it on stdout where there is none: what reads it there takes everything for a definition. */
+function wholeDefinition({ definition }: ShownGeneration): string {
+  if (definition.state === 'not-read') throw new ModosuError(definition.code, definition.why);
+  return definitionText(definition.xml ?? '');
 }

@@ -1,6 +1,8 @@
 import type { RecordedChange } from '../../contracts/change';
 import type { FactSection, FactSectionDiff } from '../../contracts/facts';
-import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../../contracts/generation';
+import type { DefinitionDiff, DefinitionLine, GenerationDefinition } from '../../contracts/definition';
+import { formatBytes } from '../../contracts/format';
+import type { FactsState, GenerationView, ShownGeneration, ShownGenerationDiff } from '../../contracts/generation';
 import { credentialsText } from './credentials';
 import { fields, plain, table, utc } from './text';
 
@@ -32,7 +34,7 @@ const factsWord = (facts: FactsState): string => {
   return gaps === 0 ? String(facts.entries) : `${facts.entries}, ${gaps} kinds INCOMPLETE`;
 };
 
-export function generationText(one: GenerationDetail, now: Date): string {
+export function generationText(one: ShownGeneration, now: Date): string {
   const { facts } = one;
   const card = fields(
     [
@@ -49,6 +51,7 @@ export function generationText(one: GenerationDetail, now: Date): string {
     `Generation ${one.generation} of ${plain(one.serverName)}\n${card}`,
     changesText(one),
     ...credentialsText(one.credentials, now),
+    hardwareText(one.definition),
     ...(one.sections ?? []).map(sectionText),
   ].join('\n\n');
 }
@@ -67,16 +70,40 @@ function changesText({ changes }: GenerationView): string {
 const changeLine = ({ id, title, ticket, completedAt }: RecordedChange): string =>
   `${plain(title)}${ticket === null ? '' : ` (${plain(ticket)})`}, ${completedAt === null ? 'open when the image was taken' : `complete ${utc(completedAt)}`}  ${id}`;
 
+function hardwareText(definition: GenerationDefinition): string {
+  if (definition.state === 'not-read') return `Definition: NOT READ (${plain(`${definition.code}: ${definition.why}`)})`;
+  const { vcpus, memoryBytes, machine, firmware, generationId, disks, nics } = definition.summary;
+  const lines = fields(
+    [
+      ['vCPUs', vcpus === null ? 'not known' : String(vcpus)],
+      ['memory', memoryBytes === null ? 'not known' : formatBytes(memoryBytes)],
+      ['machine', machine ?? 'not known'],
+      ['firmware', firmware.toUpperCase()],
+      ['generation id', generationId ?? 'none'],
+      ...disks.map(({ target, device, bus, source }): readonly [string, string] => [
+        device === 'disk' ? 'disk' : plain(device),
+        `${target}${bus === null ? '' : ` (${bus})`}  ${source ?? '-'}`,
+      ]),
+      ...nics.map(({ mac, type, source }): readonly [string, string] => ['NIC', `${mac ?? 'no address'}  ${type}${source === null ? '' : ` ${source}`}`]),
+    ],
+    '  ',
+  );
+  return `Definition\n${lines}`;
+}
+
+/** All of a definition, a line at a time. */
+export const definitionText = (xml: string): string => xml.split('\n').map(plain).join('\n');
+
 function sectionText(section: FactSection): string {
   if (section.state === 'failed') return `${section.kind}: NOT COLLECTED (${plain(`${section.error.code}: ${section.error.message}`)})`;
   const lines = section.entries.map(({ key, value }) => `  ${plain(key)}  ${plain(value)}`);
   return [`${section.kind} (${section.entries.length}${section.truncated ? ', and MORE' : ''})`, ...lines].join('\n');
 }
 
-export function generationDiffText({ serverName, before, after, summary, facts }: GenerationDiff): string {
+export function generationDiffText({ serverName, before, after, summary, facts, definition }: ShownGenerationDiff): string {
   const head = `Generation ${before.generation} (${utc(before.pointInTime)}) and ${after.generation} (${utc(after.pointInTime)}) of ${plain(serverName)}`;
   const words = summary.length === 0 ? ['  no difference that is known of'] : summary.map((sentence) => `  ${plain(sentence)}`);
-  return [[head, ...words].join('\n'), ...(facts?.sections ?? []).flatMap(sectionDiffText)].join('\n\n');
+  return [[head, ...words].join('\n'), ...(facts?.sections ?? []).flatMap(sectionDiffText), definitionDiffText(definition)].join('\n\n');
 }
 
 function sectionDiffText(section: FactSectionDiff): readonly string[] {
@@ -94,4 +121,21 @@ function sectionDiffText(section: FactSectionDiff): readonly string[] {
     ...changed,
   ];
   return lines.length === 0 ? [] : [[section.kind, ...lines].join('\n')];
+}
+
+const SIGNS: Readonly<Record<DefinitionLine['kind'], string>> = { same: ' ', removed: '-', added: '+' };
+
+function definitionDiffText(definition: DefinitionDiff): string {
+  if (definition.state === 'not-compared') {
+    const why = definition.notRead.map((one) => `that of generation ${one.generation} was not read (${plain(`${one.code}: ${one.why}`)})`);
+    return `Definition: NOT COMPARED: ${why.join('; ')}`;
+  }
+  const { parts, more, hiddenDiffers } = definition;
+  if (parts.length === 0) return `Definition: ${hiddenDiffers ? 'unchanged in what is shown; values that are not shown DIFFER' : 'unchanged'}`;
+  return [
+    'Definition',
+    parts.map((part) => part.map(({ kind, text }) => `  ${SIGNS[kind]} ${plain(text)}`).join('\n')).join('\n  ...\n'),
+    ...(more === 0 ? [] : [`  and ${more} MORE lines that differ`]),
+    ...(hiddenDiffers ? ['  Values that are not shown differ, too.'] : []),
+  ].join('\n');
 }

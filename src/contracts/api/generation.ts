@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { FACT_KINDS, type FactDiff, type FactSection } from '../facts';
-import type { FactsState, GenerationDetail, GenerationDiff, GenerationView } from '../generation';
+import type { DefinitionDiff, DefinitionSummary, GenerationDefinition } from '../definition';
+import type { FactsState, GenerationView, ShownGeneration, ShownGenerationDiff } from '../generation';
 import { RECOVERY_POINT_STATES } from '../recovery-point';
 import { generationChangesSchema } from './change';
 import { credentialReferenceSchema } from './credential';
-import { errorSummarySchema, pageQueryFields, timestamp } from './common';
+import { errorCode, errorSummarySchema, pageQueryFields, timestamp } from './common';
 
 /** Generations of a server: what each contains, what it says of the server, and in what two of them differ. */
 
@@ -57,9 +58,36 @@ const sectionSchema = z
   ])
   .meta({ id: 'FactSection' }) satisfies z.ZodType<FactSection>;
 
+const definitionSummarySchema = z
+  .object({
+    vcpus: z.int().nullable(),
+    memoryBytes: z.int().nullable(),
+    machine: z.string().nullable(),
+    firmware: z.enum(['bios', 'uefi']),
+    generationId: z.string().nullable(),
+    disks: z
+      .array(z.object({ target: z.string(), device: z.string(), bus: z.string().nullable(), source: z.string().nullable() }))
+      .meta({ description: 'Drives for removable media among them.' }),
+    nics: z.array(z.object({ mac: z.string().nullable(), type: z.string(), source: z.string().nullable() })),
+  })
+  .meta({ id: 'DefinitionSummary' }) satisfies z.ZodType<DefinitionSummary>;
+
+const definitionSchema = z
+  .discriminatedUnion('state', [
+    z.object({
+      state: z.literal('read'),
+      summary: definitionSummarySchema,
+      xml: z.string().optional().meta({
+        description: 'All of it, where it was asked for; [hidden] in place of passwords and of what is handed through to QEMU, firmware or kernel.',
+      }),
+    }),
+    z.object({ state: z.literal('not-read'), code: errorCode, why: z.string() }),
+  ])
+  .meta({ id: 'GenerationDefinition' }) satisfies z.ZodType<GenerationDefinition>;
+
 export const generationDetailSchema = z
-  .object({ ...generationFields, sections: z.array(sectionSchema).nullable().meta({ description: 'null: see facts.' }) })
-  .meta({ id: 'GenerationDetail' }) satisfies z.ZodType<GenerationDetail>;
+  .object({ ...generationFields, sections: z.array(sectionSchema).nullable().meta({ description: 'null: see facts.' }), definition: definitionSchema })
+  .meta({ id: 'GenerationDetail' }) satisfies z.ZodType<ShownGeneration>;
 
 const factDiffSchema = z
   .object({
@@ -80,6 +108,25 @@ const factDiffSchema = z
   })
   .meta({ id: 'FactDiff' }) satisfies z.ZodType<FactDiff>;
 
+const definitionDiffSchema = z
+  .discriminatedUnion('state', [
+    z.object({
+      state: z.literal('compared'),
+      parts: z
+        .array(z.array(z.object({ kind: z.enum(['same', 'removed', 'added']), text: z.string() })))
+        .meta({ description: 'Lines that differ, with their surroundings; empty: none does.' }),
+      removed: z.int(),
+      added: z.int(),
+      more: z.int().meta({ description: 'How many lines that differ are not in parts, because there are too many.' }),
+      hiddenDiffers: z.boolean().meta({ description: 'Whether values differ that are not shown.' }),
+    }),
+    z.object({
+      state: z.literal('not-compared').meta({ description: 'Not to be taken for "no difference".' }),
+      notRead: z.array(z.object({ generation: z.int(), code: errorCode, why: z.string() })),
+    }),
+  ])
+  .meta({ id: 'DefinitionDiff' }) satisfies z.ZodType<DefinitionDiff>;
+
 const recordedChanges = generationChangesSchema.shape.contained;
 
 export const generationDiffSchema = z
@@ -93,12 +140,18 @@ export const generationDiffSchema = z
       .nullable()
       .meta({ description: 'Changes that only one of the two contains; null: one of them says nothing about changes.' }),
     facts: factDiffSchema.nullable().meta({ description: 'null: one of them has no facts.' }),
+    definition: definitionDiffSchema,
     summary: z.array(z.string()).meta({ description: 'In sentences.' }),
   })
-  .meta({ id: 'GenerationDiff' }) satisfies z.ZodType<GenerationDiff>;
+  .meta({ id: 'GenerationDiff' }) satisfies z.ZodType<ShownGenerationDiff>;
 
 export const generationQuerySchema = z.strictObject({ ...pageQueryFields });
 export type GenerationQuery = z.output<typeof generationQuerySchema>;
+
+export const generationShowQuerySchema = z.strictObject({
+  definition: z.enum(['summary', 'whole']).optional().meta({ description: 'How much of the definition; a summary when left out.' }),
+});
+export type GenerationShowQuery = z.output<typeof generationShowQuerySchema>;
 
 export const generationDiffQuerySchema = z.strictObject({ with: z.coerce.number().int().min(1).meta({ description: 'Number of the other generation.' }) });
 export type GenerationDiffQuery = z.output<typeof generationDiffQuerySchema>;

@@ -6,7 +6,7 @@ import type { AlertView } from '../alert';
 import type { VerificationView } from '../verification';
 import type { ChangeView, GenerationChanges } from '../change';
 import type { CredentialReference, PlannedCredential } from '../credential';
-import type { GenerationDetail, GenerationDiff } from '../generation';
+import type { ShownGeneration, ShownGenerationDiff } from '../generation';
 import type { Relation } from '../relation';
 import type { DueBackupView } from '../due-backup';
 import type { Policy } from '../policy';
@@ -68,9 +68,9 @@ export type TiedTypes = AllTrue<
     Tie<typeof credentialReferenceSchema, CredentialReference>,
     Tie<typeof plannedCredentialSchema, PlannedCredential>,
     Tie<typeof generationChangesSchema, GenerationChanges>,
-    Tie<typeof generationDetailSchema, GenerationDetail>,
+    Tie<typeof generationDetailSchema, ShownGeneration>,
     Tie<typeof relationSchema, Relation>,
-    Tie<typeof generationDiffSchema, GenerationDiff>,
+    Tie<typeof generationDiffSchema, ShownGenerationDiff>,
     Tie<typeof dueBackupSchema, DueBackupView>,
     Tie<typeof alertSchema, AlertView>,
     Tie<typeof verificationSchema, VerificationView>,

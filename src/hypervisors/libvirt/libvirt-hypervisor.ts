@@ -26,6 +26,7 @@ import { GUARD_COMMAND } from './online/guard-process';
 import { LATE_FREEZE_MS } from './online/guard-state';
 import { reportWhile } from './volumes/copy-watch';
 import { withFence } from './swaps/domain-rewrite';
+import { describeDefinition } from './domains/described-definition';
 import { Domains, powerStateOf } from './domains/domains';
 import { Fences } from './domains/fence';
 import { Inspector } from './domains/inspect';
@@ -295,6 +296,10 @@ class LibvirtHypervisor implements Hypervisor {
       },
       context,
     );
+  }
+
+  describeDefinition(definition: string): ReturnType<Hypervisor['describeDefinition']> {
+    return describeDefinition(definition);
   }
 
   async mergeImage(...[request, context]: Parameters<Hypervisor['mergeImage']>): Promise<void> {

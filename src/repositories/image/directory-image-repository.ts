@@ -242,6 +242,10 @@ class DirectoryImageRepository implements ImageRepository {
     });
   }
 
+  readDefinition(serverId: string, recoveryPointId: string): Promise<string> {
+    return this.ready(async () => new TextDecoder().decode(await (await this.read(serverId, recoveryPointId)).readDefinition()));
+  }
+
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void> {
     return this.ready(async () => (await this.read(serverId, recoveryPointId)).verifySmallFiles());
   }

@@ -170,6 +170,12 @@ export interface ImageRepository {
    */
   readFacts(serverId: string, recoveryPointId: string): Promise<ServerFacts | null>;
 
+  /**
+   * Its own definition as it was published, as text; it may hold passwords. Bounded, and compared with the manifest. Read-only. Throws as `open`, without a look
+   * at anything else.
+   */
+  readDefinition(serverId: string, recoveryPointId: string): Promise<string>;
+
   /** Checks its own definition and NVRAM against the manifest. Small files. Read-only. Throws as `open`, without a look at the images. */
   verifySmallFiles(serverId: string, recoveryPointId: string): Promise<void>;
 

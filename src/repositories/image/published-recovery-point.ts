@@ -17,6 +17,8 @@ export const MANIFEST_FILE = 'manifest.json';
 export const CHECKSUMS_FILE = 'SHA256SUMS';
 /** Twice what is ever written. */
 const MAX_FACTS_BYTES = 8 * 1024 ** 2;
+/** What libvirt itself takes for one. */
+const MAX_DEFINITION_BYTES = 4 * 1024 ** 2;
 const MAX_CHECKSUMS_BYTES = 1024 ** 2;
 const MAX_SEGMENT_LIST_BYTES = 512 * 1024 ** 2;
 
@@ -113,6 +115,14 @@ export class PublishedRecoveryPoint {
       if (isModosuError(error) && (error.code === 'RECOVERY_POINT_CORRUPT' || error.code === 'RECOVERY_POINT_INCOMPLETE')) return null;
       throw error;
     }
+  }
+
+  /** Throws for one that is not what was published: nobody has to do without it. */
+  async readDefinition(): Promise<Uint8Array> {
+    const { definition } = this.manifest;
+    const bytes = await readSmallFile(this.directory, definition.path, MAX_DEFINITION_BYTES);
+    if (sha256Of(bytes) !== definition.sha256) throw corrupt(this.directory, definition.path, 'differs from its checksum');
+    return bytes;
   }
 
   async verifySmallFiles(): Promise<void> {

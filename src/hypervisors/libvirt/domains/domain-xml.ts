@@ -201,7 +201,7 @@ function judgeDevices(devices: Element | null): ErrorSummary[] {
 }
 
 /** What a source points to, for people. */
-function sourceName(source: Element | null): string | null {
+export function sourceName(source: Element | null): string | null {
   if (source === null) return null;
   for (const name of ['file', 'dev', 'dir', 'name', 'volume', 'type']) {
     const value = attribute(source, name);
