@@ -25,10 +25,11 @@ describe('completion', () => {
   const values = async (...words: readonly string[]): Promise<readonly string[]> => (await complete(...words)).map((text) => text.split('\t')[0] ?? '');
 
   it('of commands, with what they do; hidden ones are not there', async () => {
-    expect(await complete('res')).toEqual([expect.stringMatching(/^restore\t\w/)]);
+    expect(await complete('res')).toEqual([expect.stringMatching(/^restore\t\w/), expect.stringMatching(/^restore-set\t\w/)]);
     expect(await values('')).toEqual(expect.arrayContaining(['up', 'doctor', 'restore', 'run', 'completion']));
     expect(await values('')).not.toContain('complete');
     expect(await values('restore', '')).toEqual(expect.arrayContaining(['plan', 'show', 'run']));
+    expect(await values('restore', '')).not.toContain('list-sets');
     expect(await values('nothing', '')).toEqual([]);
   });
 
