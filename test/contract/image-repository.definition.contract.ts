@@ -1,5 +1,4 @@
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { DEFINITION, flipBit, forge, MIB, NOW, sha256, stageOne, takeIncremental, takeOne } from './image-repository.fixtures';

@@ -225,6 +225,12 @@ describe('restore sets', () => {
         expect((await cli(api, list)).stdout).toContain('db01, web01');
       }
       expect((await cli(api, ['restore', '--help'])).stdout).not.toMatch(/list-sets|show-set/);
+      for (const words of [
+        ['restore-set', 'show'],
+        ['restore', 'run-set'],
+      ]) {
+        expect((await cli(api, ['complete', '--', ...words, ''])).stdout).toMatch(new RegExp(`^${id}\\tdb01, web01, planned, `));
+      }
     });
 
     it('plan-set ends with the code of a blocked plan, and of one that could not be made', async () => {

@@ -11,6 +11,7 @@ import { describeAge } from '../../contracts/format';
 import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
 import type { OffsiteRepositoryView, TransferView } from '../../contracts/offsite-copies';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
+import type { RestoreSetView } from '../../contracts/restore-set';
 import type { RunAction, RunView } from '../../contracts/run';
 import type { VerificationView } from '../../contracts/verification';
 import type { WayBackView } from '../../contracts/way-back';
@@ -65,6 +66,11 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
       return (await items<BackupSetView>(context, '/v1/backup-sets', { limit: NEWEST })).map((set) => ({
         value: set.id,
         description: `${set.group}, ${set.state}, ${describeAge(set.requestedAt, context.io.now())} ago`,
+      }));
+    case 'restore-set':
+      return (await items<RestoreSetView>(context, '/v1/restore-sets', { limit: NEWEST })).map((set) => ({
+        value: set.id,
+        description: `${set.members.map(({ serverName }) => serverName).join(', ')}, ${set.state}, ${describeAge(set.requestedAt, context.io.now())} ago`,
       }));
     case 'token':
       return (await items<TokenView>(context, '/v1/tokens')).map(({ id, name, scopes }) => ({ value: id, description: `${name}: ${scopes.join(', ')}` }));
