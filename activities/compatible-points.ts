@@ -1,6 +1,7 @@
 import type { PlanSource } from '../src/contracts/activities';
 import type { Finding } from '../src/contracts/plan';
 import type { ImageRecoveryPointView, RecoveryPointView } from '../src/contracts/recovery-point';
+import { MAX_RESTORE_SET } from '../src/contracts/restore-set';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { changesLost } from '../src/domain/changes/contained';
 import { chooseData } from '../src/domain/planning/data-planning';
@@ -112,14 +113,15 @@ export class CompatiblePoints {
     return { search: compatibleOf(tried), hasMore: found.length > points.length, points, judgedBy };
   }
 
-  /** What `modosu restore plan-set` would choose for the server and all that it replicates with. Null: it replicates with none. */
+  /** What `modosu restore plan-set` would choose for the server and all that it replicates with. Null: it replicates with none, or with more than go into a set. */
   private async searchSets(
     { serverId, serverName, incidentAt = null, protection }: Pick<PlanSource, 'serverId' | 'serverName' | 'incidentAt' | 'protection'>,
     compared: PointToTry,
     judgedBy: JudgedBy,
   ): Promise<SearchOfSets | null> {
     const replicas = await this.relations.replicasOf(serverName);
-    if (replicas.length === 0) return null;
+    // More than that cannot be restored together.
+    if (replicas.length === 0 || replicas.length >= MAX_RESTORE_SET) return null;
     const { basis, points, setId, steps, passedOver } = await this.relations.agreeingPoints([serverName, ...replicas], incidentAt, judgedBy.now);
     const [own] = points;
     if (own === undefined || (basis !== 'freeze' && basis !== 'readings')) return { set: null, passedOver };

@@ -1,6 +1,7 @@
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/profile';
+import type { Relation } from '../src/contracts/relation';
 import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
@@ -103,7 +104,10 @@ export class Relations {
       const known = await catalog.candidatePoints((await catalog.getServer(name)).id);
       servers.push({ name, known, points: known.filter(({ pointInTime }) => until === null || Date.parse(pointInTime) <= Date.parse(until)) });
     }
-    return chooseAgreeingPoints({ servers, relations: await catalog.listRelations(), profiles: (await this.profiles()).byName, now });
+    // Those between them: of a large estate all the others would be looked through for each pair of recovery points.
+    const isBetween = ({ server, peers }: Relation): boolean => names.includes(server) && peers.some((peer) => names.includes(peer.server));
+    const relations = (await catalog.listRelations()).filter(isBetween);
+    return chooseAgreeingPoints({ servers, relations, profiles: (await this.profiles()).byName, now });
   }
 
   /** What all relations say of a server that goes back to `captured`, by what was read on an occasion. */

@@ -196,3 +196,13 @@ it('never lets a follower that really is ahead go back beside its leader, whatev
   });
   expect(proven).toBeGreaterThan(20);
 });
+
+it('gives up after so many combinations, however few pairs there are to judge', () => {
+  const servers = ['db01', 'db02', 'db03', 'db04'].map((name): SetServer => {
+    const points = Array.from({ length: 30 }, (_, index) => point(name, 100 - index, { own: 1, peer: 1 }));
+    return { name, points, known: points };
+  });
+  // What db01 and db04 know of each other was never read: they do not agree, whatever the two between them go back to.
+  const choice = chooseAgreeingPoints({ servers, relations: followerRelations('db01', 'db04'), profiles: PROFILES, now: NOW });
+  expect(choice.choice.join(' ')).toContain('too many to try');
+});

@@ -40,6 +40,8 @@ export interface SetChoice {
 
 /** So many pairs of recovery points are judged at most: a choice takes seconds. */
 export const MAX_JUDGEMENTS = 5_000;
+/** Combinations whose pairs are all judged already cost little, but their number grows with every server by a factor. */
+export const MAX_COMBINATIONS = 20_000;
 /** So many lines say what was tried; the rest is counted. */
 const SHOWN = 8;
 
@@ -128,7 +130,7 @@ class Judges {
   }
 
   get isExhausted(): boolean {
-    return this.judged.size >= MAX_JUDGEMENTS;
+    return this.judged.size >= MAX_JUDGEMENTS || this.combinations >= MAX_COMBINATIONS;
   }
 
   /** What is said of points that agree. */

@@ -89,8 +89,10 @@ function entriesOf(text: string): readonly (readonly [key: string, value: string
   }
   for (const line of text.split('\n')) {
     // To the end of the line, and to what ends a value between braces.
-    for (const [, key = '', value = ''] of line.matchAll(/([\w.-]+)["']?\s*:\s+(?=\S)(.*)/g)) entries.push([key, unquoted(value)]);
-    for (const [, key = '', value = ''] of line.matchAll(/([\w.-]+)["']?\s*:\s+("[^"]*"|'[^']*'|[^\s,{}[\]]+)/g)) entries.push([key, unquoted(value)]);
+    for (const [, key = '', value = ''] of line.matchAll(/(?<![\w.-])([\w.-]{1,200})["']?\s{0,10}:\s+(?=\S)(.*)/g)) entries.push([key, unquoted(value)]);
+    for (const [, key = '', value = ''] of line.matchAll(/(?<![\w.-])([\w.-]{1,200})["']?\s{0,10}:\s+("[^"]*"|'[^']*'|[^\s,{}[\]]+)/g)) {
+      entries.push([key, unquoted(value)]);
+    }
   }
   return entries;
 }

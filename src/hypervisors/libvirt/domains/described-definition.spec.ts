@@ -145,6 +145,21 @@ describe('a definition for people', () => {
     expect(JSON.stringify(describeDefinition(xml))).not.toContain('t0psecret');
   });
 
+  it.each([
+    ['what people have written', domain('<description>root password is t0psecret</description>')],
+    ['a signed address', devices("<disk device='cdrom'><source protocol='https' name='a.iso?X-Amz-Signature=t0psecret'/><target dev='sda'/></disk>")],
+    ['arguments of a kernel', domain('<bootloader_args>t0psecret</bootloader_args>')],
+    ['a full-width colon', domain('<title>pwd：t0psecret</title>')],
+  ])('does not show %s', (_, xml) => {
+    expect(JSON.stringify(describeDefinition(xml))).not.toContain('t0psecret');
+  });
+
+  it('takes no longer over words that almost announce a secret', () => {
+    for (const words of ['key'.repeat(60_000), `key${' '.repeat(200_000)}x`]) {
+      expect(text(domain(`<title>${words}</title>`))).toContain('<title>key');
+    }
+  });
+
   it('tells that a value that is not shown differs, and nothing more', () => {
     const console = (passwd: string): DescribedDefinition => described(devices(`<graphics type='vnc' passwd='${passwd}'/>`));
     expect(console('one').lines).toEqual(console('two').lines);

@@ -15,14 +15,15 @@ const MAX_VALUE = 1000;
 const EXTENSIONS = 'http://libvirt.org/schemas/domain/';
 /** Whatever has such a name says something secret, or where it is. */
 const SECRET_NAME = /passw|passphrase|pwd|secret|token|credential|cookie|private/i;
-/** Elements that hand values through to the guest or its kernel, or say who logs in where. */
-const HIDDEN_ELEMENTS = new Set(['auth', 'sysinfo', 'launchSecurity', 'cmdline', 'initarg', 'initenv']);
+/** Elements that hand values through to the guest or its kernel, say who logs in where, or hold whatever people have written. */
+const HIDDEN_ELEMENTS = new Set(['auth', 'sysinfo', 'launchSecurity', 'cmdline', 'bootloader_args', 'initarg', 'initenv', 'description']);
 /** Attributes that are shown in them. */
 const TELLING = new Set(['name', 'type']);
 /** Of an image behind HTTP: signatures stand there. */
 const HIDDEN_ATTRIBUTES = new Set(['query']);
-/** A login in an address, the options of an image that QEMU is given as JSON, and words that announce something secret, as people write them into descriptions. */
-const SECRET_VALUE = /:\/\/[^/\s]*@|^json:|(?:passw|passphrase|secret|token|key)[\w-]*["']?\s*[=:]/i;
+/** A login or a signature in an address, the options of an image that QEMU is given as JSON, and words that announce something secret, as people write them into descriptions. */
+const SECRET_VALUE =
+  /:\/\/[^/\s]{0,1000}@|^json:|[?&][\w.%~-]{1,100}=|(?:passw|passphrase|pwd|secret|token|credential|cookie|key)[\w-]{0,40}["']?\s{0,10}[=:：]/i;
 
 /** What is shown of an element: its values; names and types alone; or only that it is there. */
 type Shown = 'values' | 'names' | 'nothing';
