@@ -122,7 +122,7 @@ export class CompatiblePoints {
     const replicas = await this.relations.replicasOf(serverName);
     // More than that cannot be restored together.
     if (replicas.length === 0 || replicas.length >= MAX_RESTORE_SET) return null;
-    const { basis, points, setId, steps, passedOver } = await this.relations.agreeingPoints([serverName, ...replicas], incidentAt, judgedBy.now);
+    const { basis, points, setId, steps, passedOver, unjudged } = await this.relations.agreeingPoints([serverName, ...replicas], incidentAt, judgedBy.now);
     const [own] = points;
     if (own === undefined || (basis !== 'freeze' && basis !== 'readings')) return { set: null, passedOver };
     const point = await this.imageOf(own.id);
@@ -134,6 +134,7 @@ export class CompatiblePoints {
       members: points.map(({ server, id, pointInTime }) => ({ server, recoveryPointId: id, pointInTime })),
       basis,
       steps,
+      unjudged,
       against: verdict === 'refused' ? [...new Set(because.map(({ code }) => code))].sort() : [],
       cost: { seconds: secondsBetween(point, compared), dataSets: [], changes: await this.changesLostBeside(serverId, point, compared) },
       leftOut: protection.dataSets.map(({ name }) => name),

@@ -1,11 +1,10 @@
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/profile';
-import type { Relation } from '../src/contracts/relation';
 import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
-import { chooseAgreeingPoints, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
+import { chooseAgreeingPoints, setServer, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import { judgeRelations, unjudgedFindings, withOwnKeys, type KnownProfiles, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
@@ -102,12 +101,9 @@ export class Relations {
     const servers: SetServer[] = [];
     for (const name of names) {
       const known = await catalog.candidatePoints((await catalog.getServer(name)).id);
-      servers.push({ name, known, points: known.filter(({ pointInTime }) => until === null || Date.parse(pointInTime) <= Date.parse(until)) });
+      servers.push(setServer(name, known, until));
     }
-    // Those between them: of a large estate all the others would be looked through for each pair of recovery points.
-    const isBetween = ({ server, peers }: Relation): boolean => names.includes(server) && peers.some((peer) => names.includes(peer.server));
-    const relations = (await catalog.listRelations()).filter(isBetween);
-    return chooseAgreeingPoints({ servers, relations, profiles: (await this.profiles()).byName, now });
+    return chooseAgreeingPoints({ servers, relations: await catalog.listRelations(), profiles: (await this.profiles()).byName, now });
   }
 
   /** What all relations say of a server that goes back to `captured`, by what was read on an occasion. */

@@ -96,6 +96,7 @@ describe('the definition of a generation', () => {
     const text = await said('diff', 'db01', '2', '1');
     expect(text).toMatch(/\n\nDefinition\n {4}.*\n {4}.*\n {4}.*\n {2}\+ {5}<interface type='network'>\n {2}\+ {7}<mac address='52:54:00:aa:bb:cc'\/>\n/);
     expect(await said('diff', 'db01', '2', '2')).toContain('\n\nDefinition: unchanged\n');
+    expect((await get('/2/diff?with=2')).summary).not.toContainEqual(expect.stringContaining('definition'));
     const hidden = await said('diff', 'db01', '2', '3');
     expect(hidden).toContain('Values of the definition that are not shown differ.');
     expect(hidden).toContain('Definition: unchanged in what is shown; values that are not shown DIFFER\n');

@@ -1,6 +1,7 @@
 import type { FactEntry, ServerFacts } from '../../src/contracts/facts';
-import type { GenerationDetail, GenerationDiff, GenerationView } from '../../src/contracts/generation';
+import type { GenerationDetail, GenerationDiff, GenerationView, ShownGenerationDiff } from '../../src/contracts/generation';
 import type { GenerationChanges } from '../../src/contracts/change';
+import { generationDiffText } from '../../src/cli/output/generations';
 import { serverFacts } from '../support/server-facts';
 import { ApiHarness, manifestOf } from './api-harness';
 import { cli } from './cli-harness';
@@ -38,6 +39,9 @@ describe('generations', () => {
   };
   const get = (path: string) => api.call('GET', `/v1/servers/db01/generations${path}`, { token: api.tokens.read });
 
+  /** The repository of these tests has no files. */
+  const notRead = (generation: number): string => `The definition of generation ${generation} was not read (RECOVERY_POINT_NOT_FOUND), and not compared.`;
+
   describe('over the API', () => {
     it('are listed newest first, shown with what the server was, and compared, with a token that may only read', async () => {
       await image(1, holding(), packages({ key: 'nginx', value: '1.22' }));
@@ -55,10 +59,10 @@ describe('generations', () => {
           before: { generation: 1 },
           after: { generation: 2 },
           changes: { added: [NGINX], removed: [] },
-          summary: ['Only the later one contains the change "nginx" (OPS-12).', '1 package changed, 1 added'],
+          summary: ['Only the later one contains the change "nginx" (OPS-12).', '1 package changed, 1 added', ...[1, 2].map(notRead)],
         });
       }
-      expect((await get('/2/diff?with=2')).body).toMatchObject({ changes: { added: [], removed: [] }, summary: [] });
+      expect((await get('/2/diff?with=2')).body).toMatchObject({ changes: { added: [], removed: [] }, summary: [notRead(2)] });
     });
 
     it('of which nobody knows the changes, or that have no facts, say so instead of showing no difference', async () => {
@@ -67,7 +71,9 @@ describe('generations', () => {
       expect((await get('/1')).body).toMatchObject({ changes: null, facts: { state: 'missing' }, sections: null });
       const { body } = await get('/1/diff?with=2');
       expect(body).toMatchObject({ changes: null, facts: null });
-      expect((body as unknown as GenerationDiff).summary).toHaveLength(2);
+      const { summary } = body as unknown as GenerationDiff;
+      expect(summary).toHaveLength(4);
+      expect(summary).toEqual(expect.arrayContaining([1, 2].map(notRead)));
     });
 
     it('say which versions of credentials were valid, in JSON and for people, whatever a store has called them', async () => {
@@ -173,11 +179,16 @@ describe('generations', () => {
       await image(2, holding(), packages({ key: 'nginx', value: '1.24' }, { key: 'new', value: '1' }));
       const { code, stdout } = await cli(api, ['generation', 'diff', 'db01', '2', '1']);
       expect(code).toBe(0);
-      expect(stdout).toMatch(/^Generation 1 \(.*\) and 2 \(.*\) of db01\n {2}1 package changed, 1 added, 1 removed, no change registered\n\npackages\n/);
+      expect(stdout).toMatch(
+        /^Generation 1 \(.*\) and 2 \(.*\) of db01\n {2}1 package changed, 1 added, 1 removed, no change registered\n(?: {2}The definition of generation [12] was not read [^\n]+\n){2}\npackages\n/,
+      );
       expect(stdout).toMatch(/packages\n {2}- gone {2}1\n {2}\+ new {2}1\n {2}~ nginx {2}1\.22 -> 1\.24\n\nDefinition: NOT COMPARED: [^\n]+\n$/);
-      const json = JSON.parse((await cli(api, ['generation', 'diff', 'db01', '1', '2', '-o', 'json'])).stdout) as GenerationDiff;
+      const json = JSON.parse((await cli(api, ['generation', 'diff', 'db01', '1', '2', '-o', 'json'])).stdout) as ShownGenerationDiff;
       expect(json.facts?.sections.find(({ kind }) => kind === 'packages')).toMatchObject({ state: 'compared', changed: [{ key: 'nginx' }] });
-      expect((await cli(api, ['generation', 'diff', 'db01', '1', '1'])).stdout).toContain('no difference that is known of');
+      const withItself = (await cli(api, ['generation', 'diff', 'db01', '1', '1'])).stdout;
+      expect(withItself).toMatch(/The definition of generation 1 was not read \([A-Z_]+\), and not compared\./);
+      expect(withItself).not.toContain('no difference');
+      expect(generationDiffText({ ...json, summary: [] })).toContain('no difference that is known of');
       const error = { code: 'AGENT_SILENT', message: 'x', hint: 'x' } as const;
       await image(3, holding(), serverFacts({}, { sections: { users: { kind: 'users', state: 'failed', error } } }));
       const incomplete = (await cli(api, ['generation', 'diff', 'db01', '2', '3'])).stdout;

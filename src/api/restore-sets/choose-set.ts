@@ -3,7 +3,7 @@ import { isModosuError, ModosuError } from '../../contracts/errors';
 import type { Profile } from '../../contracts/profile';
 import type { SetBasis } from '../../contracts/restore-set';
 import { namesOf } from '../../contracts/text';
-import { chooseAgreeingPoints, type SetServer } from '../../domain/relations/agreeing-points';
+import { chooseAgreeingPoints, setServer, type SetServer } from '../../domain/relations/agreeing-points';
 import { goLiveOrder } from '../../domain/restore-sets/order';
 import type { ProfileSource } from '../../profiles/profile-source';
 
@@ -30,8 +30,7 @@ export async function chooseSet(
   const relations = await catalog.listRelations();
   const known: SetServer[] = [];
   for (const { id, name } of servers) {
-    const points = await catalog.candidatePoints(id);
-    known.push({ name, known: points, points: points.filter(({ pointInTime }) => until === null || Date.parse(pointInTime) <= Date.parse(until)) });
+    known.push(setServer(name, await catalog.candidatePoints(id), until));
   }
   const empty = known.filter(({ points }) => points.length === 0).map(({ name }) => name);
   if (empty.length > 0) {

@@ -72,7 +72,10 @@ describe('what is said of them', () => {
       { ...compared, added: 1, hiddenDiffers: true },
       ['The definition differs: 1 line only in the later one.', 'Values of the definition that are not shown differ.'],
     ],
-    [{ state: 'not-compared', notRead: [] }, []],
+    [
+      { state: 'not-compared', notRead: [{ generation: 3, code: 'REPOSITORY_UNREACHABLE', why: 'it is away' }] },
+      ['The definition of generation 3 was not read (REPOSITORY_UNREACHABLE), and not compared.'],
+    ],
   ])('%j', (diff, words) => {
     expect(definitionWords(diff)).toEqual(words);
   });

@@ -22,9 +22,11 @@ export function diffDefinitions(before: DescribedDefinition, after: DescribedDef
   };
 }
 
-/** In sentences; none: they are the same, or nobody knows. */
+/** In sentences; none: they are the same. */
 export function definitionWords(diff: DefinitionDiff): readonly string[] {
-  if (diff.state !== 'compared') return [];
+  if (diff.state !== 'compared') {
+    return diff.notRead.map(({ generation, code }) => `The definition of generation ${generation} was not read (${code}), and not compared.`);
+  }
   const { removed, added, hiddenDiffers } = diff;
   const counts = [
     ...(removed === 0 ? [] : [`${lineCount(removed)} only in the earlier one`]),

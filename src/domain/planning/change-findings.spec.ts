@@ -92,7 +92,7 @@ describe('what going back does to the configuration', () => {
       [
         { why: 'no-facts', generations: [3, 9], sentences: ['generation 3: it was off', 'generation 9: it was off'] },
         'warn',
-        'Whether the server differs from what is restored, beside its registered changes, is not known: the facts of generations 3 and 9 could not be collected.',
+        'Whether the server differs from what is restored, beside its registered changes, is not known: there are no facts of generations 3 and 9.',
         '`modosu generation show db01 3` and `modosu generation show db01 9` show what is known',
       ],
     ] as const)('is said with its reason, and asks for nothing: %j', (one, severity, message, remedy) => {

@@ -100,7 +100,7 @@ function notComparedFinding({ why, generations, sentences }: FactsNotCompared, s
     remedy: isNewest
       ? `\`modosu generation show ${server} ${first}\` shows what is known of the server then; what was done to it since, only those know who did it.`
       : why === 'in-part'
-        ? `\`modosu generation show ${server} ${first}\` shows what is known; compare the rest of the server after the restore with what it should be.`
+        ? `${namedCommands(generations, server)} what is known; compare the rest of the server after the restore with what it should be.`
         : `${namedCommands(generations, server)} what is known, \`modosu generation list ${server}\` which generations have facts: \`modosu generation diff\` compares any two of those. Compare the server after the restore with what it should be.`,
     evidence: sentences,
   };
@@ -118,7 +118,7 @@ function notComparedText(why: FactsNotCompared['why'], generations: readonly num
     case 'no-image':
       return `${unknown}: there is no newer image of the disks that it has now to compare ${which} with.`;
     case 'no-facts':
-      return `${unknown}: the facts of ${which} could not be collected.`;
+      return `${unknown}: there are no facts of ${which}.`;
     case 'in-part':
       return `Not everything of ${which} could be compared: of the rest it is not known whether the server differs from what is restored.`;
   }

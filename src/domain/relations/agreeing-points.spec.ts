@@ -135,7 +135,7 @@ describe('the recovery points of a set', () => {
       [point('db02', 9, { own: 1, peer: 1, setId: 'set_1' })],
       unjudged,
     );
-    expect(together).toMatchObject({ basis: 'freeze', choice: ['Backup set set_1 was chosen.'] });
+    expect(together).toMatchObject({ basis: 'freeze', choice: ['Backup set set_1 was chosen.'], unjudged: unjudged.map(({ name }) => name) });
   });
 
   it('are not replaced by a step on the peer that does not make it anew', () => {

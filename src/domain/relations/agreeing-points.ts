@@ -36,7 +36,16 @@ export interface SetChoice {
   readonly choice: readonly string[];
   /** What was tried alone. */
   readonly passedOver: readonly string[];
+  /** Names of relations between them that no profile judges: of these, that they were frozen together is all that is known. */
+  readonly unjudged: readonly string[];
 }
+
+/** A server of a set with what it could go back to. @param until ISO 8601: nothing younger; null: anything */
+export const setServer = (name: string, known: readonly CandidatePoint[], until: string | null): SetServer => ({
+  name,
+  known,
+  points: known.filter(({ pointInTime }) => until === null || Date.parse(pointInTime) <= Date.parse(until)),
+});
 
 /** So many pairs of recovery points are judged at most: a choice takes seconds. */
 export const MAX_JUDGEMENTS = 5_000;
@@ -53,7 +62,7 @@ export function chooseAgreeingPoints(situation: SetSituation): SetChoice {
   const { servers } = situation;
   const empty = servers.filter(({ points }) => points.length === 0);
   if (empty.length > 0) return none([`${namesOf(empty.map(({ name }) => name))} ${empty.length === 1 ? 'has' : 'have'} no usable image.`]);
-  const judges = new Judges(situation);
+  const judges = new Judges(onlyBetween(situation));
   if (judges.isUnrelated) {
     return {
       ...NOTHING_TRIED,
@@ -82,10 +91,10 @@ export function chooseAgreeingPoints(situation: SetSituation): SetChoice {
   const without = others.filter(({ name }) => !judges.canBeMadeAnew(source.name, name));
   if (without.length > 0) return none([...left, `No profile says how ${namesOf(without.map(({ name }) => name))} would be made anew from "${source.name}".`]);
   const how = `No recovery points agree: "${source.name}" is restored, and ${namesOf(others.map(({ name }) => name))} ${others.length === 1 ? 'is' : 'are'} made anew from it, as its plan says.`;
-  return { basis: 'reseed', points: [newest(source)], setId: null, steps: [], choice: [...left, how], passedOver: left };
+  return { ...NOTHING_TRIED, basis: 'reseed', points: [newest(source)], choice: [...left, how], passedOver: left };
 }
 
-const NOTHING_TRIED = { setId: null, steps: [], passedOver: [] } as const;
+const NOTHING_TRIED = { setId: null, steps: [], passedOver: [], unjudged: [] } as const;
 const none = (choice: readonly string[]): SetChoice => ({ ...NOTHING_TRIED, basis: null, points: [], choice, passedOver: choice });
 const newest = ({ points }: SetServer): CandidatePoint => points[0] as CandidatePoint;
 const newestOf = (points: readonly CandidatePoint[]): string =>
@@ -105,6 +114,13 @@ function backupSets(servers: readonly SetServer[]): readonly { readonly id: stri
     .sort((a, b) => (newestOf(a.points) < newestOf(b.points) ? 1 : -1));
 }
 
+/** Relations to others say nothing of a set, and of a large estate all of them would be looked through for each pair of recovery points. */
+function onlyBetween(situation: SetSituation): SetSituation {
+  const names = new Set(situation.servers.map(({ name }) => name));
+  const relations = situation.relations.filter(({ server, peers }) => names.has(server) && peers.some((peer) => names.has(peer.server)));
+  return { ...situation, relations };
+}
+
 /** Judges pairs of recovery points, each once. */
 class Judges {
   combinations = 0;
@@ -119,10 +135,7 @@ class Judges {
     this.pairs = situation.servers
       .flatMap(({ name }) => judgedPairs(situation.relations, name, situation.profiles))
       .filter(({ peer }) => names.has(peer.server));
-    this.unjudged = situation.relations.filter(
-      ({ server, peers, type, profile }) =>
-        type !== 'depends-on' && names.has(server) && peers.some((peer) => names.has(peer.server)) && !situation.profiles.has(profile ?? ''),
-    );
+    this.unjudged = situation.relations.filter(({ type, profile }) => type !== 'depends-on' && !situation.profiles.has(profile ?? ''));
   }
 
   get isUnrelated(): boolean {
@@ -143,6 +156,7 @@ class Judges {
       setId,
       steps: [...new Set(steps)].sort(),
       passedOver,
+      unjudged: this.unjudged.map(({ name }) => name),
     };
   }
 

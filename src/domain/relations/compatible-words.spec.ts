@@ -49,6 +49,7 @@ const SET: SharedSet = {
   ],
   basis: 'readings',
   steps: [],
+  unjudged: [],
   against: [],
   cost: { seconds: 6 * 86_400, dataSets: [], changes: [] },
   leftOut: [],
@@ -174,6 +175,12 @@ describe('what it says where there is none', () => {
     const members = SET.members.map((one, index) => (index === 0 ? { ...one, recoveryPointId: refused.point.id } : one));
     expect(remedy({ members })).toContain('It costs nothing of "db01" beside generation 9, which is of it. "db02" goes back as well');
     expect(remedy({ cost: { seconds: -3600, dataSets: [], changes: [] } })).toContain('It loses 1 h less than generation 9.');
+  });
+
+  it('does not say that rules hold where no profile judges', () => {
+    const { remedy } = noCompatiblePoint(searchOf(refused), withSet({ basis: 'freeze', unjudged: ['db01-db02'] }), refused.point, NOW);
+    expect(remedy).not.toContain('every rule holds');
+    expect(remedy).toContain('no rule stands against it; no profile judges the relation "db01-db02": of it is known only that they were frozen together');
   });
 
   it('says why no set is one where there is none', () => {

@@ -17,7 +17,7 @@ export interface CostOfChoice {
   readonly changes: readonly string[];
 }
 
-/** The newest images of a server and all that it replicates with between which every rule holds: what `modosu restore plan-set` would choose. */
+/** Images of a server and all that it replicates with that agree: what `modosu restore plan-set` would choose, the newest backup set or else the newest combination. */
 export interface SharedSet {
   /** The backup set that they are of; null: they are of different moments. */
   readonly id: string | null;
@@ -27,6 +27,8 @@ export interface SharedSet {
   readonly basis: 'freeze' | 'readings';
   /** Codes of the rules between them that hold only with steps. */
   readonly steps: readonly string[];
+  /** Names of relations between them that no profile judges. */
+  readonly unjudged: readonly string[];
   /** Codes of what would stand against it all the same: of peers that do not go back with it, and of relations that nothing judges. */
   readonly against: readonly string[];
   /** Of the server that the plan is about, beside what the other costs are counted against. No data set follows. */
@@ -208,7 +210,7 @@ function togetherText({ sets, incidentAt }: SearchedIn, compared: PointToTry, no
   const set = sets?.set ?? null;
   const [own, ...others] = set?.members ?? [];
   if (set === null || own === undefined) return null;
-  const { id, members, steps, basis, against, cost, leftOut } = set;
+  const { id, members, steps, unjudged, basis, against, cost, leftOut } = set;
   const names = members.map(({ server }) => server);
   const which =
     id === null
@@ -217,7 +219,7 @@ function togetherText({ sets, incidentAt }: SearchedIn, compared: PointToTry, no
   const unproven = basis === 'freeze' ? '; that nothing went from one to the other before they were frozen is not proven' : '';
   return [
     `restore ${namesOf(names)} together: \`modosu restore plan-set ${names.join(' ')}${incidentAt === null ? '' : ` --incident-at ${incidentAt}`}\`.`,
-    `${which}, and every rule holds between them${steps.length === 0 ? '' : withSteps(steps)}${unproven}.`,
+    `${which}, and ${holdsText(unjudged)}${steps.length === 0 ? '' : withSteps(steps)}${unproven}.`,
     own.recoveryPointId === compared.id
       ? `It costs nothing of "${own.server}" beside generation ${compared.generation}, which is of it.`
       : costWords(cost, own.pointInTime, compared),
@@ -226,6 +228,11 @@ function togetherText({ sets, incidentAt }: SearchedIn, compared: PointToTry, no
     ...(against.length === 0 ? [] : [`It does not settle ${against.join(', ')}: that would still stand against it.`]),
   ].join(' ');
 }
+
+const holdsText = (unjudged: readonly string[]): string =>
+  unjudged.length === 0
+    ? 'every rule holds between them'
+    : `no rule stands against it; no profile judges ${unjudged.length === 1 ? 'the relation' : 'the relations'} ${namesOf(unjudged)}: of ${unjudged.length === 1 ? 'it' : 'those'} is known only that they were frozen together`;
 
 const pointLine = ({ tried: { point }, cost: { seconds } }: PricedPoint): string =>
   `recovery point ${point.id}, generation ${point.generation}, ${point.pointInTime}: ${seconds >= 0 ? `costs ${seconds} s` : `loses ${-seconds} s less`}`;

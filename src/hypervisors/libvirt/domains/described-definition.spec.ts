@@ -149,6 +149,7 @@ describe('a definition for people', () => {
     ['what people have written', domain('<description>root password is t0psecret</description>')],
     ['a signed address', devices("<disk device='cdrom'><source protocol='https' name='a.iso?X-Amz-Signature=t0psecret'/><target dev='sda'/></disk>")],
     ['arguments of a kernel', domain('<bootloader_args>t0psecret</bootloader_args>')],
+    ['metadata without a namespace', domain('<metadata><note>t0psecret</note></metadata>')],
     ['a full-width colon', domain('<title>pwd：t0psecret</title>')],
   ])('does not show %s', (_, xml) => {
     expect(JSON.stringify(describeDefinition(xml))).not.toContain('t0psecret');

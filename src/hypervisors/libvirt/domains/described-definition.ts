@@ -99,7 +99,8 @@ const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '
 const nameOf = (name: string): string => cleanWords(name, 100);
 
 function shownOf(element: Element, above: Shown): Shown {
-  if (above === 'nothing') return above;
+  // Whoever put it there knows what it is; nobody else does.
+  if (above === 'nothing' || element.parentNode?.nodeName === 'metadata') return 'nothing';
   const namespace = element.namespaceURI ?? '';
   if (namespace !== '' || element.nodeName.includes(':')) return namespace.startsWith(EXTENSIONS) ? 'names' : 'nothing';
   return above === 'names' || HIDDEN_ELEMENTS.has(element.nodeName) || SECRET_NAME.test(element.nodeName) ? 'names' : 'values';
