@@ -27,7 +27,7 @@ import { chooseData, planDataRestore, requireSelectable } from '../src/domain/pl
 import { driftBetween } from '../src/domain/planning/drift';
 import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
-import { peersMayHaveFollowed, planUndo } from '../src/domain/planning/undo-planning';
+import { peersMayHaveFollowed, planUndo, type RelationsOfUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import { CompatiblePoints } from './compatible-points';
 import type { ActivityDependencies } from './dependencies';
@@ -192,14 +192,14 @@ export class PlanningJudgements implements PlanningActivities {
   async composeUndoPlan(source: UndoSource, survey: UndoSurvey): Promise<void> {
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
     const now = new Date();
-    const body = planUndo(source, survey, now, await this.undoFindings(source, now));
+    const body = planUndo(source, survey, now, await this.relationsOfUndo(source, now));
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 
   /** Peers that have followed the restored server may reject the old one. What it was is known from right before it was replaced. */
-  private async undoFindings({ planId, serverId, wayBack, undoneRun }: UndoSource, now: Date): Promise<readonly Finding[]> {
-    if (!peersMayHaveFollowed(wayBack, undoneRun.kind)) return [];
-    return (await this.relations.judgeUndo(serverId, { occasion: planId, undoes: wayBack.runId, swappedAt: wayBack.createdAt, now })).findings;
+  private async relationsOfUndo({ planId, serverId, wayBack, undoneRun }: UndoSource, now: Date): Promise<RelationsOfUndo> {
+    if (!peersMayHaveFollowed(wayBack, undoneRun.kind)) return { findings: [], hasLiveRules: false };
+    return this.relations.judgeUndo(serverId, { occasion: planId, undoes: wayBack.runId, swappedAt: wayBack.createdAt, now });
   }
 
   readDecision(runId: string, kind: DecisionKind): Promise<Decision | null> {

@@ -77,7 +77,7 @@ export const createControlActivities = (
         'nextGeneration',
         'parentCandidates',
       ]),
-      ...bind<RelationActivities>(new RelationCalls(deps), ['readingJobs', 'recordUnread', 'peersOf', 'judgeRun', 'judgeUndo']),
+      ...bind<RelationActivities>(new RelationCalls(deps), ['readingJobs', 'recordUnread', 'peersOf', 'judgeRun', 'judgeUndo', 'judgeUndone']),
       ...bind<JudgementActivities>(new JudgementCalls(deps), ['dueJudgements', 'judgeStored', 'recordUnjudged']),
     },
     deps.log,

@@ -125,10 +125,11 @@ async function planOf(lab: RelationLab, findings: readonly Finding[] = [], more:
   return plannedWith(lab, { findings, relations: await relationsNow(lab), ...more });
 }
 
+const codes = ({ against }: RunJudgement) => against.map(({ code }) => code);
+
 describe('a run', () => {
   const judge = (lab: RelationLab, { planId }: RestorePlanBody, moment: 'recheck' | 'quarantine' | 'live'): Promise<RunJudgement> =>
     new RelationCalls(lab.deps).judgeRun({ runId: 'run_1', planId, moment });
-  const codes = ({ against }: RunJudgement) => against.map(({ code }) => code);
 
   it('is asked by the relations of its plan, whatever has been declared since', async () => {
     const lab = await relationLab([STANDBY]);
@@ -212,7 +213,31 @@ describe('a run', () => {
     const lab = await relationLab([STANDBY]);
     lab.profiles = [madeUpProfile([madeUpRule('PEER_AHEAD')])];
     const plan = await planOf(lab);
-    expect(await judge(lab, plan, 'live')).toEqual({ against: [], judged: 0, steps: [] });
+    expect(await judge(lab, plan, 'live')).toEqual({ against: [], judged: 0, steps: [], warnings: [] });
+  });
+
+  it.each([
+    ['quarantine', 'quarantine', true],
+    ['quarantine', 'live', false],
+    ['live', 'live', true],
+  ] as const)('asks in %s for a step of %s, and has it stand against the proof as long as it is not done: %s', async (moment, when, stands) => {
+    const lab = await relationLab([STANDBY]);
+    const together = { when: madeUpRule('X', {}).when, phases: ['quarantine', 'live'] as const };
+    const step = { title: 'Set the clock of ${peer}', argv: null, on: 'peer', when } as const;
+    lab.profiles = [madeUpProfile([madeUpRule('CLOCK_OFF', { ...together, severity: 'step', step }), madeUpRule('SLOW', { ...together, severity: 'warn' })])];
+    const plan = await planOf(lab);
+    expect(plan.relations?.[0]?.asksIn).toEqual(['quarantine', 'live']);
+    await keepCaptured(lab, plan.recoveryPoint.id);
+    await lab.catalog.recordReadings(`run_1:${moment}`, [sideOf({ position: readValue('9') })]);
+    const said = await judge(lab, plan, moment);
+    expect([said.steps, codes(said)]).toMatchObject([[{ code: 'CLOCK_OFF', title: 'Set the clock of db02', when }], stands ? ['CLOCK_OFF'] : []]);
+    expect(said.warnings?.map(({ code }) => code)).toEqual(['SLOW']);
+  });
+
+  it('whose profile asks for steps with the plan alone is not asked for them again', async () => {
+    const lab = await relationLab([STANDBY]);
+    lab.profiles = [madeUpProfile([REBUILD])];
+    expect((await planOf(lab)).relations?.[0]?.asksIn).toEqual([]);
   });
 });
 
@@ -232,6 +257,40 @@ describe('an undo', () => {
     expect(await judge(accepted)).toEqual([]);
     const { planId } = await planOf(lab);
     await expect(judge(planId)).rejects.toThrow('undoes nothing');
+    await expect(new RelationCalls(lab.deps).judgeUndone({ runId: 'run_9', planId })).rejects.toThrow('undoes nothing');
+  });
+
+  it('asks for no steps: what its plan says of them, it says again right before it', async () => {
+    const lab = await relationLab([STANDBY]);
+    lab.profiles = [
+      madeUpProfile([REBUILD, madeUpRule('RAISE', { severity: 'step', step: { title: 'Raise it', argv: null, on: 'server', when: 'quarantine' } })]),
+    ];
+    const restore = await restoredTo(lab.catalog, lab.server, (await planOf(lab)).recoveryPoint.id);
+    await lab.catalog.recordReadings(`${restore}:recheck`, [sideOf({ position: readValue('7') }, { of: 'server' })]);
+    await lab.catalog.recordReadings('plan_9', [sideOf({ position: readValue('9') })]);
+    const asked = { occasion: 'plan_9', undoes: restore, swappedAt: '2026-03-10T12:00:00.000Z', now: new Date() };
+    const { findings, steps } = await new Relations(lab.deps).judgeUndo(lab.server.id, asked);
+    expect([findings.map(({ code, severity }) => `${code} ${severity}`), steps]).toEqual([['REBUILD warn', 'RAISE block'], []]);
+    const { planId } = await givenReadyUndoPlan(lab.catalog, lab.server, restore, findings);
+    await lab.catalog.recordReadings('run_9:recheck', [sideOf({ position: readValue('9') })]);
+    expect(await new RelationCalls(lab.deps).judgeUndo({ runId: 'run_9', planId })).toEqual([]);
+  });
+
+  it('is proven by what is read once its server is back, beside what was accepted with its plan', async () => {
+    const lab = await relationLab([STANDBY]);
+    const restore = await restoredTo(lab.catalog, lab.server, (await planOf(lab)).recoveryPoint.id);
+    const judge = async (findings: readonly Finding[] = []) => {
+      const { planId } = await givenReadyUndoPlan(lab.catalog, lab.server, restore, findings);
+      return new RelationCalls(lab.deps).judgeUndone({ runId: 'run_9', planId });
+    };
+    const read = (own: string, peers: string) =>
+      lab.catalog.recordReadings('run_9:live', [sideOf({ position: readValue(peers) }), sideOf({ position: readValue(own) }, { of: 'server' })]);
+    expect(codes(await judge())).toEqual(['PEER_UNKNOWN', 'SERVER_UNKNOWN']);
+    await read('9', '9');
+    expect(await judge()).toMatchObject({ against: [], judged: 1 });
+    await read('7', '9');
+    expect(codes(await judge())).toEqual(['NOT_TOGETHER']);
+    expect(codes(await judge([findingAbout('NOT_TOGETHER', 'block')]))).toEqual([]);
   });
 });
 

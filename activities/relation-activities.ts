@@ -12,7 +12,7 @@ import {
   type RunJudgement,
   type SideReadings,
 } from '../src/contracts/reading';
-import { judgeRelations, standingAgainst, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
+import { judgeRelations, notProven, warningsOf, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
 import { capturedMarkers, hasRules, wantedMarkers, type RelationPair } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
@@ -79,10 +79,12 @@ export class RelationCalls implements RelationActivities {
     const occasion = occasionOf(runId, moment);
     const against: Finding[] = [];
     const steps: PlannedRelationStep[] = [];
+    const warnings: Finding[] = [];
     for (const of of new Set(judged.map((one) => one.plan))) {
       const pairs = judged.filter((one) => one.plan === of).map(({ pair }) => pair);
       const said = await this.judge(pairs, of, occasion, phase);
-      against.push(...(moment === 'recheck' ? worseThan(said.findings, of.findings) : standingAgainst(said.findings, of.findings)));
+      against.push(...(phase === 'plan' ? worseThan(said.findings, of.findings) : notProven(said, phase, of.findings)));
+      warnings.push(...warningsOf(said.findings));
       steps.push(...said.steps.filter(({ peer }) => !isTogether(plan, peer)));
     }
     const planned = await this.relations.plannedIn(plan);
@@ -92,7 +94,7 @@ export class RelationCalls implements RelationActivities {
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }
-    return { against, judged: judged.length, steps };
+    return { against, judged: judged.length, steps, warnings };
   }
 
   async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {
@@ -102,6 +104,19 @@ export class RelationCalls implements RelationActivities {
     const now = new Date();
     const { findings } = await this.relations.judgeUndo(body.server.serverId, { occasion: occasionOf(runId, 'recheck'), undoes, swappedAt, now });
     return worseThan(findings, body.findings);
+  }
+
+  async judgeUndone({ runId, planId }: Parameters<RelationActivities['judgeUndone']>[0]): Promise<RunJudgement> {
+    const { body } = await this.deps.catalog.getPlan(planId);
+    if (body?.scenario !== 'undo') throw new TypeError(`plan ${planId} undoes nothing`);
+    const { runId: undoes, swappedAt } = body.undoes;
+    const { judged, ...said } = await this.relations.judgeUndone(body.server.serverId, {
+      occasion: occasionOf(runId, 'live'),
+      undoes,
+      swappedAt,
+      now: new Date(),
+    });
+    return { against: notProven(said, 'live', body.findings), judged, steps: said.steps, warnings: warningsOf(said.findings) };
   }
 
   private async pairsIn(planId: string, moment: ReadingMoment): Promise<readonly RelationPair[]> {

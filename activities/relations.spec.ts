@@ -32,6 +32,7 @@ describe('a plan', () => {
         profile: 'made-up',
         profileSha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
         phases: ['plan', 'quarantine', 'live'],
+        asksIn: [],
         parameters: {},
       },
       expect.objectContaining({ peer: 'db03', address: null }),

@@ -6,8 +6,15 @@ import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
 import { chooseAgreeingPoints, setServer, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
-import { judgeRelations, unjudgedFindings, withOwnKeys, type KnownProfiles, type RelationJudgement } from '../src/domain/relations/judge-relations';
-import { hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
+import {
+  findingsOfUndo,
+  judgeRelations,
+  unjudgedFindings,
+  withOwnKeys,
+  type KnownProfiles,
+  type RelationJudgement,
+} from '../src/domain/relations/judge-relations';
+import { asksForSteps, hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
 import { goesLiveLater, isTogether, judgeMember, withoutPeer } from '../src/domain/relations/set-member';
 import { sha256Of } from '../src/system/sha256';
@@ -19,6 +26,14 @@ export interface PlanJudgement extends RelationJudgement {
   /** Whether any of their profiles has rules for these parts of a run. */
   readonly hasQuarantineRules: boolean;
   readonly hasLiveRules: boolean;
+}
+
+/** An undo that is judged: `occasion` of what was read for it, the run that it undoes, and when that one replaced the server (ISO 8601). */
+interface JudgedUndo {
+  readonly occasion: string;
+  readonly undoes: string;
+  readonly swappedAt: string;
+  readonly now: Date;
 }
 
 /** A relation as it is judged in a run, and the plan of the server that goes back in it. */
@@ -138,12 +153,21 @@ export class Relations {
   }
 
   /** What they say of a server that goes back to what it was right before the run `undoes` replaced it. By the readings of an occasion, and what that run has read. */
-  async judgeUndo(
-    serverId: string,
-    { occasion, undoes, swappedAt, now }: { readonly occasion: string; readonly undoes: string; readonly swappedAt: string; readonly now: Date },
-  ): Promise<PlanJudgement> {
-    const captured = (await this.deps.catalog.readingsOf(occasionOf(undoes, 'recheck'))).filter(({ of }) => of === 'server');
-    return this.judgePlan(serverId, { occasion, captured, pointInTime: swappedAt, now });
+  async judgeUndo(serverId: string, { occasion, undoes, swappedAt, now }: JudgedUndo): Promise<PlanJudgement> {
+    const captured = await this.capturedBefore(undoes);
+    const judgement = await this.judgePlan(serverId, { occasion, captured, pointInTime: swappedAt, now });
+    return { ...judgement, findings: findingsOfUndo(judgement), steps: [] };
+  }
+
+  /** The same once it is back and live: by how many relations it was judged, and what they say. */
+  async judgeUndone(serverId: string, { occasion, undoes, swappedAt, now }: JudgedUndo): Promise<RelationJudgement & { readonly judged: number }> {
+    const [captured, { pairs, present }] = [await this.capturedBefore(undoes), await this.judgedBy(serverId, occasion, now)];
+    const live = pairs.filter(({ profile }) => hasRules(profile, 'live'));
+    return { ...judgeRelations(live, { phase: 'live', present, captured, pointInTime: swappedAt, now }), judged: live.length };
+  }
+
+  private async capturedBefore(undoes: string) {
+    return (await this.deps.catalog.readingsOf(occasionOf(undoes, 'recheck'))).filter(({ of }) => of === 'server');
   }
 
   private async judgeTogetherWith(server: string, set: SetOfPlan, now: Date) {
@@ -218,5 +242,6 @@ const plannedRelation = ({ relation, peer, profile }: RelationPair): PlannedRela
   profile: profile.name,
   profileSha256: hashOf(profile),
   phases: RULE_PHASES.filter((phase) => hasRules(profile, phase)),
+  asksIn: (['quarantine', 'live'] as const).filter((phase) => asksForSteps(profile, phase)),
   parameters: relation.parameters,
 });

@@ -5,7 +5,7 @@ import { hasStep } from '../src/contracts/step-keys';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
-import { SIGN_OFF_LIVE } from '../src/domain/steps/relation-steps';
+import { SIGN_OFF_LIVE, withProofAgain } from '../src/domain/steps/relation-steps';
 import { programOf, SIGN_OFF } from '../src/domain/steps/restore-steps';
 import { catalogue, planning, type Calls } from './runbook/activities';
 import { setCredentials } from './runbook/credentials';
@@ -13,11 +13,13 @@ import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { markSignedOff, provePeersBefore, provePeersLive, recheckPeers, runRulePrograms } from './runbook/relations';
+import { markSignedOff, provePeersAgain, provePeersBefore, provePeersLive, recheckPeers, runRulePrograms, withStepsOf } from './runbook/relations';
 import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since a run asks what was changed on purpose since its plan. Asked once in a run: its looks must not differ in it. */
 const CHANGES_SINCE_PLAN = 'changes-since-plan';
+/** Since peers are asked again after a long wait for approval, and warnings after go-live are waited for. */
+const PROOF_IN_FULL = 'proof-in-full';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -30,7 +32,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     const { host, server, transfer, undo } = calls;
     const plan = await loadPlanOf('server', input);
     const asksForChanges = patched(CHANGES_SINCE_PLAN);
-    await book.announce(plan.steps);
+    const provesInFull = patched(PROOF_IN_FULL);
+    await book.announce(provesInFull && input.hold ? withProofAgain(plan.steps) : plan.steps);
     await book.step('check', { do: () => surveyAsPlanned(plan, calls, asksForChanges), detail: surveyDetail });
 
     await takeServer(book, calls, input);
@@ -70,7 +73,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
     const passwords = await setCredentials(book, input, plan);
-    const waited = await doWhatIsMissing(book, calls, input, plan, rules, waitsForAgent, passwords);
+    const asked = await withStepsOf('quarantine', book, input, plan, rules);
+    const waited = await doWhatIsMissing(book, calls, input, plan, asked, waitsForAgent, passwords);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
@@ -87,6 +91,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       // Hours may have passed: whoever has approved means a server that runs and answers.
       await server.start(input);
       if (waitsForAgent) await server.waitForAgent(input);
+      if (provesInFull) await provePeersAgain(book, input, plan);
     }
     book.settleAll();
     await book.uninterrupted(async () => {
@@ -98,7 +103,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
       });
       // What the peers say changes nothing of the server: it stays, and is given back, also when they do not accept it.
-      const rejection = await afterGoLive(book, calls, input, plan, rules, waitsForAgent).then(
+      const rejection = await afterGoLive(book, calls, input, plan, asked, waitsForAgent, provesInFull).then(
         () => null,
         (thrown: unknown) => ({ thrown }),
       );
@@ -187,8 +192,12 @@ async function afterGoLive(
   plan: RestorePlanBody,
   rules: readonly PlannedRelationStep[],
   hasAgent: boolean,
+  waitsForWarnings: boolean,
 ): Promise<void> {
-  const forPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'live'), hasAgent);
+  const known = ofMoment(rules, 'live');
+  await book.announce(known);
+  const asked = await withStepsOf('live', book, input, plan, known);
+  const forPeople = await runRulePrograms(book, calls, input, asked, hasAgent);
   if (forPeople.length === 0) await book.skip([SIGN_OFF_LIVE.key], NOT_ASKED_FOR);
   else {
     await book.announce([SIGN_OFF_LIVE]);
@@ -196,7 +205,7 @@ async function afterGoLive(
     await markSignedOff(book, forPeople, { actor, reason });
     await book.step('sign-off-live', { do: () => Promise.resolve(), detail: () => ({ signedOffBy: actor, reason }) });
   }
-  await provePeersLive(book, input, plan);
+  await provePeersLive(book, input, plan, waitsForWarnings);
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */

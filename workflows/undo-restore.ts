@@ -9,7 +9,7 @@ import { catalogue, planning, type Calls } from './runbook/activities';
 import { keptInGuest, notesDetail } from './runbook/data';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { recheckPeersOfUndo } from './runbook/relations';
+import { provePeersOfUndo, recheckPeersOfUndo } from './runbook/relations';
 import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since an undo asks once more, right before it, what was changed and what the peers say. */
@@ -17,7 +17,7 @@ const UNDO_IS_JUDGED = 'undo-is-judged';
 
 /**
  * Returns to the volumes and the definition that an earlier run has replaced. Nothing is copied. The present ones are kept in turn, so that an undo can be
- * undone: that is the redo. Until the server has come back, a failure or a cancel puts the present ones back.
+ * undone: that is the redo. Until the server has come back, a failure or a cancel puts the present ones back. From then on it is live, and what its peers say of it changes nothing.
  */
 export async function undoRestore(input: UndoInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
@@ -44,7 +44,16 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
     if (hasStep(plan.steps, 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
 
     book.settleAll();
-    await book.uninterrupted(() => book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => returned }));
+    await book.uninterrupted(async () => {
+      const proof = hasStep(plan.steps, 'peers') ? provePeersOfUndo(book, input) : Promise.resolve();
+      // Also when they do not accept it, the server stays, and is given back.
+      const rejection = await proof.then(
+        () => null,
+        (thrown: unknown) => ({ thrown }),
+      );
+      await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => returned });
+      if (rejection !== null) throw rejection.thrown;
+    });
   });
 }
 

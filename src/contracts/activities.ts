@@ -126,6 +126,8 @@ export interface RelationActivities {
   judgeRun(request: { readonly runId: string; readonly planId: string; readonly moment: Exclude<ReadingMoment, 'capture' | 'plan'> }): Promise<RunJudgement>;
   /** What stands against the undo of a restore by what was read right before it (`recheck`), and that its plan does not say. Empty: nothing does. */
   judgeUndo(request: { readonly runId: string; readonly planId: string }): Promise<readonly Finding[]>;
+  /** What rules make of a server that an undo has brought back, by what was read since (`live`), beside what was accepted with its plan. */
+  judgeUndone(request: { readonly runId: string; readonly planId: string }): Promise<RunJudgement>;
 }
 
 /** Judging newest images before they are needed; queue `control`. */

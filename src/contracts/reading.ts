@@ -70,6 +70,8 @@ export interface PlannedRelation {
   readonly profileSha256: string;
   /** For which the profile had rules: what of a run has to be judged by it. */
   readonly phases: readonly RulePhase[];
+  /** Those of them in which rules may ask for steps that the plan cannot know of. Absent: none, or in a plan that is older than this. */
+  readonly asksIn?: readonly Exclude<RulePhase, 'plan'>[];
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -87,6 +89,8 @@ export interface RunJudgement {
   readonly against: readonly Finding[];
   /** Relations that were judged. */
   readonly judged: number;
-  /** `recheck`: the steps of the plan with what is known now. */
+  /** What rules ask for in this moment. `recheck`: the steps of the plan with what is known now. */
   readonly steps: readonly PlannedRelationStep[];
+  /** What is no reason to stop, and has to be seen all the same. Absent in what older workers have said. */
+  readonly warnings?: readonly Finding[];
 }

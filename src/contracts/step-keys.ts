@@ -21,6 +21,7 @@ type SingleStep =
   /** Of its relations. */
   | 'markers'
   | 'peers-before'
+  | 'peers-again'
   | 'sign-off-live'
   | 'peers'
   /** Of an image, or of data. */

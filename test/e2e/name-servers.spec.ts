@@ -169,7 +169,10 @@ it('with the relation the plan says so, a program raises the serial in quarantin
   await stack.expectOrder(run);
 
   // The secondary has followed: going back to what was before would be the same accident once more.
-  expect(codes((await stack.undoPlan(id)).body as UndoPlanBody)).toEqual(['SECONDARY_AHEAD_FOR_PROGRAM']);
+  const undo = (await stack.undoPlan(id)).body as UndoPlanBody;
+  expect(codes(undo)).toEqual(['SECONDARY_AHEAD_FOR_PROGRAM']);
+  // Nothing of an undo raises it before the secondary sees the server.
+  expect(ofRelations(undo)).toMatchObject([{ severity: 'block', remedy: expect.stringContaining('has no quarantine') as string }]);
   expect((await stack.finished((await stack.confirm(id)).id)).state).toBe('succeeded');
 });
 
@@ -222,9 +225,12 @@ inFull('a step that is signed off and was not done does not make a restore succe
 
   const undo = await stack.undoPlan(id);
   expect(codes(undo.body as UndoPlanBody)).toEqual(['RELATION_AGREES']);
-  const undone = await stack.finished((await stack.startRestore(undo)).id);
-  expect(undone.state).toBe('succeeded');
+  const undoing = await stack.startRestore(undo);
+  await stack.stepIs(undoing.id, 'agent', 'succeeded');
   await forward(PRIMARY);
+  const undone = await stack.finished(undoing.id);
+  expect(undone).toMatchObject({ state: 'succeeded', error: null });
+  expect(stepOf(undone, 'peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
   expect(await primary.serves()).toEqual(had);
   await change({ serial: had.serial + 1, note: 'changed after the undo' });
 });

@@ -190,6 +190,9 @@ describe('a run that waits for people because of a rule', () => {
     await record(5, 'rule:DONE:db02', 'Done already', isLive ? 'succeeded' : 'pending', isLive ? { applied: true } : {});
     await record(6, 'rule:AFTER:db02', 'Rebuild db02', 'pending');
     await record(7, waiting, 'Sign off', 'waiting');
+    await record(8, 'record', 'Release', 'pending');
+    // Found out in the run: no plan has given it a place.
+    await record(9, 'rule:FOUND:db02', 'Set the clock', isLive ? 'succeeded' : 'pending', isLive ? { signedOffBy: 'kim' } : {});
   };
 
   it('says what to do before go-live, and what a program has not done; never what comes after it', async () => {
@@ -197,7 +200,7 @@ describe('a run that waits for people because of a rule', () => {
     await steps('sign-off');
     const { code, stderr } = await cli(api, ['run', 'watch', runId]);
     expect(code).toBe(7);
-    expect(stderr).toContain('  - Prepare db02\n  - Fence db02 (its program has not done it: exit code 4: no route)\n');
+    expect(stderr).toContain('  - Prepare db02\n  - Fence db02 (its program has not done it: exit code 4: no route)\n  - Set the clock\n');
     expect(stderr).not.toMatch(/^ {2}- Rebuild db02/m);
   });
 

@@ -532,6 +532,7 @@ export class Rehearsal {
       peersOf: async () => [],
       judgeRun: async () => ({ against: [], judged: 1, steps: [] }),
       judgeUndo: async () => [],
+      judgeUndone: async () => ({ against: [], judged: 1, steps: [], warnings: [] }),
       readMarkers: async ({ specs }) => ({ read: specs.length, failed: 0 }),
       dueJudgements: async () => ({ begunAt: '2026-03-03T04:00:00.000Z', serverIds: [], areMore: false }),
       judgeStored: async ({ serverIds }) => ({ judged: serverIds.length, block: 0, unknown: 0 }),

@@ -3,6 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { ProbeJob } from '../../src/contracts/reading';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, RESTORE, SURVEY, UNDO, WAY_BACK, type Scripted } from './harness';
+import { findingAbout } from '../support/made-up-relations';
 import { AGAINST, fine, jobFor, judgedPlan, PUT_BACK, restoreJudged, ruleStep, targetOf } from './relations';
 
 jest.setTimeout(180_000);
@@ -319,6 +320,85 @@ describe('a restore with relations', () => {
     expect(rehearsal.steps.get('sign-off-live')).toMatchObject({ state: 'succeeded', detail: { signedOffBy: 'kim' } });
     expect([rehearsal.stateOf('peers'), rehearsal.stateOf('record')]).toEqual(['succeeded', 'succeeded']);
     for (const never of PUT_BACK) expect(rehearsal.calls.slice(rehearsal.calls.indexOf('goLive'))).not.toContain(never);
+  });
+
+  it('finds out in quarantine what rules ask of the restored server, has it signed off with the rest, and proves it afterwards', async () => {
+    let decided = false;
+    const plan = judgedPlan([], [], ['quarantine']);
+    const asked = ruleStep('SET_CLOCK', { argv: null });
+    const later = ruleStep('SET_CLOCK_OF_PEER', { on: 'peer', when: 'live' });
+    const moments: string[] = [];
+    const rehearsal = rehearse(
+      restoreJudged(plan, (moment) => (moments.push(moment), moment === 'quarantine' && !decided ? { steps: [asked, later] } : undefined), {
+        readDecision: async (_runId, kind) => (decided && kind === 'sign-off' ? { actor: 'kim', reason: 'set', at: '2026-03-02T12:10:00.000Z' } : null),
+      }),
+    );
+    const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+      await until('it waits', () => rehearsal.stateOf('sign-off') === 'waiting');
+      expect(rehearsal.steps.get('rule:SET_CLOCK:db02')).toMatchObject({ state: 'pending', title: 'Do SET_CLOCK' });
+      decided = true;
+      await handle.signal('decided');
+    });
+    expect(closed).toBe('COMPLETED');
+    expect(rehearsal.steps.get('rule:SET_CLOCK:db02')).toMatchObject({ state: 'succeeded', detail: { signedOffBy: 'kim', reason: 'set' } });
+    // What it asks for after go-live is done then.
+    expect(rehearsal.steps.get('rule:SET_CLOCK_OF_PEER:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+    expect(rehearsal.calls.indexOf('runInPeer')).toBeGreaterThan(rehearsal.calls.indexOf('goLive'));
+    expect(moments).toEqual(['recheck', 'quarantine', 'quarantine', 'live']);
+  });
+
+  it('does after go-live what rules ask for only then, and nothing twice', async () => {
+    const planned = ruleStep('REBUILD', { on: 'peer', when: 'live' });
+    const ran: string[] = [];
+    const rehearsal = rehearse(
+      restoreJudged(
+        judgedPlan([planned], [], ['live']),
+        (moment) => (moment === 'live' ? { steps: [planned, ruleStep('TELL', { on: 'peer', when: 'live' })] } : undefined),
+        {
+          runInPeer: async (_peer, { argv }) => (ran.push(argv.join(' ')), { isApplied: true, evidence: 'exit code 0' }),
+        },
+      ),
+    );
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(ran).toEqual(['/usr/bin/do REBUILD', '/usr/bin/do TELL']);
+  });
+
+  it('shows warnings of the quarantine, and waits after go-live for those that pass', async () => {
+    const behind = { warnings: [findingAbout('BEHIND', 'warn')] };
+    let asked = 0;
+    const rehearsal = rehearse(
+      restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' || (moment === 'live' && (asked += 1) < 3) ? behind : undefined)),
+    );
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('peers-before')).toMatchObject({ state: 'succeeded', detail: { judged: 1, warnings: 'BEHIND: BEHIND is so.' } });
+    expect(rehearsal.steps.get('peers')?.detail).toEqual({ judged: 1 });
+    expect(asked).toBe(3);
+  });
+
+  it('proves once more what a server that has waited for its approval is to its peers, and puts everything back when that is not so', async () => {
+    let decided = false;
+    const play = async (afterApproval: typeof AGAINST | undefined) => {
+      decided = false;
+      const rehearsal = rehearse(
+        restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' && decided ? afterApproval : undefined), {
+          readDecision: async () => (decided ? { actor: 'kim', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' } : null),
+        }),
+      );
+      const closed = await rehearsal.play('restoreServer', { ...RESTORE, hold: true }, async (handle) => {
+        await until('it waits', () => rehearsal.stateOf('go-live') === 'waiting');
+        expect([...rehearsal.steps.keys()].slice(-4)).toEqual(['peers-again', 'go-live', 'peers', 'record']);
+        decided = true;
+        await handle.signal('decided');
+      });
+      return { rehearsal, closed };
+    };
+    const fineStill = await play(undefined);
+    expect([fineStill.closed, fineStill.rehearsal.stateOf('peers-again')]).toEqual(['COMPLETED', 'succeeded']);
+    const rejected = await play(AGAINST);
+    expect(rejected.closed).toBe('FAILED');
+    expect(rejected.rehearsal.outcome?.error).toMatchObject({ code: 'PEERS_REJECT' });
+    expect(rejected.rehearsal.calls).toContain('revertSwap');
+    expect(rejected.rehearsal.calls).not.toContain('goLive');
   });
 
   // Three minutes of workflow time: real ones, on a real server.

@@ -42,8 +42,11 @@ export const ruleStep = (code: string, more: Partial<PlannedRelationStep> = {}):
   peer: 'db02',
   ...more,
 });
-export const judgedPlan = (steps: readonly PlannedRelationStep[], findings: readonly Finding[] = []): RestorePlanBody =>
-  planJudged({ relations: [RELATION], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
+export const judgedPlan = (
+  steps: readonly PlannedRelationStep[],
+  findings: readonly Finding[] = [],
+  asksIn: NonNullable<PlannedRelation['asksIn']> = [],
+): RestorePlanBody => planJudged({ relations: [{ ...RELATION, asksIn }], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
 
 type Judge = NonNullable<Scripted['judgeRun']>;
 /** Steps at the recheck as planned, nothing against it in any moment, unless it is said. */

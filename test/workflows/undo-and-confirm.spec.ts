@@ -67,6 +67,18 @@ describe('undoRestore', () => {
     expect(rehearsal.calls).not.toContain('judgeUndo');
   });
 
+  it('proves once the server is back that its peers work with it, where its plan says so', async () => {
+    const steps = UNDO_PLAN.steps.flatMap((step) => (step.key === 'record' ? [{ key: 'peers', title: 'Prove' }, step] : [step]));
+    const rehearsal = rehearse({
+      loadPlan: async () => ({ ...UNDO_PLAN, steps }),
+      readingJobs: async () => [jobFor('db02')],
+      judgeUndone: async () => ({ against: [], judged: 1, steps: [], warnings: [] }),
+    });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(rehearsal.calls.slice(-4)).toEqual(['waitForAgent', 'readMarkers', 'judgeUndone', 'releaseFence']);
+    expect(rehearsal.steps.get('peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
+  });
+
   it('refuses a plan that does not name what was changed since', async () => {
     const rehearsal = rehearse({ changesSincePlan: async () => ['configuration change "kernel" (chg_1) was completed since'] });
     expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');

@@ -2,9 +2,10 @@ import { isCancellation, sleep } from '@temporalio/workflow';
 import type { AppliedChange, ReadingRequest } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
-import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment, StepProgram } from '../../src/contracts/reading';
+import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from '../../src/contracts/reading';
+import { hasStep } from '../../src/contracts/step-keys';
 import type { RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
-import { needsPeople, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
+import { needsPeople, PEERS_AGAIN, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
 import { peerAsks, peerPrograms, relations, type Calls } from './activities';
 import { summarise } from './errors';
 import type { Runbook } from './runbook';
@@ -78,17 +79,59 @@ export async function recheckPeersOfUndo({ runId, serverId, planId }: UndoInput)
   });
 }
 
-/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. */
-export async function provePeersBefore(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
-  if (!isJudged(plan) || !plan.steps.some(({ key }) => key === PEERS_BEFORE.key)) return;
-  await book.step('peers-before', { do: () => proveWithin(input, 'quarantine', QUARANTINE_PROOF_MS), detail: (judged) => ({ judged }) });
+/**
+ * What rules ask for in this part of the run on top of `planned`: a plan cannot know what the restored server says. What is not known yet asks for nothing; it is no proof
+ * either.
+ */
+export async function withStepsOf(
+  moment: 'quarantine' | 'live',
+  book: Runbook,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  planned: readonly PlannedRelationStep[],
+): Promise<readonly PlannedRelationStep[]> {
+  if (!(plan.relations ?? []).some(({ asksIn = [] }) => asksIn.includes(moment))) return planned;
+  const { steps } = await judgeNow(input, moment);
+  const added = steps.filter(({ key }) => !planned.some((known) => known.key === key));
+  // People are shown what they do now.
+  await book.announce(added.filter(({ when }) => moment === 'live' || when === moment));
+  return [...planned, ...added];
 }
 
-/** After go-live. Throws `PEERS_REJECT`: the server is live then, and its restore has not succeeded. */
-export async function provePeersLive(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
-  if (!isJudged(plan) || !plan.steps.some(({ key }) => key === PEERS_LIVE.key)) return;
-  await book.step('peers', { do: () => proveWithin(input, 'live', LIVE_PROOF_MS), detail: (judged) => ({ judged }) });
+/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. */
+export async function provePeersBefore(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+  if (!provesBefore(plan)) return;
+  await book.step('peers-before', { do: () => proveWithin(() => judgeNow(input, 'quarantine'), 'quarantine', input.runId, false), detail: provenDetail });
 }
+
+/** The same for a server that has waited long for its approval. */
+export async function provePeersAgain(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
+  if (!provesBefore(plan)) return;
+  const { key, title } = PEERS_AGAIN;
+  await book.step(key, { do: () => proveWithin(() => judgeNow(input, 'quarantine'), 'quarantine', input.runId, false), detail: provenDetail }, title);
+}
+
+/**
+ * After go-live. Throws `PEERS_REJECT`: the server is live then, and its restore has not succeeded. `waitsForWarnings`: what is only a warning may pass as well, and is
+ * waited for.
+ */
+export async function provePeersLive(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody, waitsForWarnings: boolean): Promise<void> {
+  if (!isJudged(plan) || !hasStep(plan.steps, PEERS_LIVE.key)) return;
+  await book.step('peers', { do: () => proveWithin(() => judgeNow(input, 'live'), 'live', input.runId, waitsForWarnings), detail: provenDetail });
+}
+
+/** After an undo. Throws `PEERS_REJECT`: the server is back and live then, and the undo has not succeeded. */
+export async function provePeersOfUndo(book: Runbook, { runId, serverId, planId }: UndoInput): Promise<void> {
+  const judgeUndone = async (): Promise<RunJudgement> => {
+    await readFor({ id: runId, serverId, moment: 'live' });
+    return relations.judgeUndone({ runId, planId });
+  };
+  await book.step('peers', { do: () => proveWithin(judgeUndone, 'live', runId, true), detail: provenDetail });
+}
+
+const provesBefore = (plan: RestorePlanBody): boolean => isJudged(plan) && hasStep(plan.steps, PEERS_BEFORE.key);
+
+const provenDetail = ({ judged, warnings = [] }: RunJudgement) => ({ judged, ...(warnings.length === 0 ? {} : { warnings: saidBy(warnings) }) });
 
 /** A server that has just started answers a little later than its agent. */
 const QUARANTINE_PROOF_MS = 30_000;
@@ -97,12 +140,14 @@ const LIVE_PROOF_MS = 180_000;
 const AGAIN_AFTER_MS = 3_000;
 const AGAIN_AT_MOST_MS = 20_000;
 
-async function proveWithin(input: RestoreServerInput, moment: 'quarantine' | 'live', deadlineMs: number): Promise<number> {
-  const giveUpAtMs = Date.now() + deadlineMs;
+async function proveWithin(judge: () => Promise<RunJudgement>, moment: 'quarantine' | 'live', runId: string, waitsForWarnings: boolean): Promise<RunJudgement> {
+  const giveUpAtMs = Date.now() + (moment === 'live' ? LIVE_PROOF_MS : QUARANTINE_PROOF_MS);
   for (let pauseMs = AGAIN_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
-    const { against, judged } = await judgeNow(input, moment);
-    if (against.length === 0) return judged;
-    if (Date.now() + pauseMs > giveUpAtMs) throw rejected(against, moment, input.runId);
+    const judgement = await judge();
+    const { against, warnings = [] } = judgement;
+    const isLast = Date.now() + pauseMs > giveUpAtMs;
+    if (against.length === 0 && (isLast || !waitsForWarnings || warnings.length === 0)) return judgement;
+    if (isLast) throw rejected(against, moment, runId);
     await sleep(pauseMs);
   }
 }

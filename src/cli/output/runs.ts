@@ -140,8 +140,10 @@ const waitingLiveText = (run: RunView): string =>
 
 /** What rules ask for in the part of the run that waits: what no program does, and what a program has not done. */
 function leftForPeople({ steps, waitingFor }: RunView): readonly string[] {
-  const goLive = steps.findIndex(({ key }) => key === 'go-live');
-  const ofThisPart = waitingFor === 'sign-off-live' ? steps.slice(goLive + 1) : goLive === -1 ? steps : steps.slice(0, goLive);
+  const [goLive, end] = ['go-live', 'record'].map((key) => steps.findIndex((step) => step.key === key)) as [number, number];
+  // What was found to be needed only in the run stands behind the last step of its plan.
+  const before = goLive === -1 ? steps : [...steps.slice(0, goLive), ...(end === -1 ? [] : steps.slice(end + 1))];
+  const ofThisPart = waitingFor === 'sign-off-live' ? steps.slice(goLive + 1) : before;
   return ofThisPart
     .filter(({ key, state, detail }) => key.startsWith('rule:') && detail['signedOffBy'] === undefined && (state === 'pending' || detail['applied'] === false))
     .map(

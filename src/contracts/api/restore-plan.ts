@@ -133,6 +133,10 @@ const restorePlanBodySchema = z
           profile: z.string(),
           profileSha256: z.string(),
           phases: z.array(z.enum(RULE_PHASES)).meta({ description: 'For which the profile had rules.' }),
+          asksIn: z
+            .array(z.enum(['quarantine', 'live']))
+            .optional()
+            .meta({ description: 'In which parts of the run its rules may ask for steps that the plan cannot know of.' }),
           parameters: z.record(z.string(), z.string()),
         }),
       )

@@ -193,6 +193,18 @@ describe('planUndo', () => {
     expect(planUndo(source(), survey({ present: null }), NOW).steps.map(({ key }) => key)).toEqual(['check', 'fence', 'swap', 'start', 'agent', 'record']);
   });
 
+  it('proves at its end that the peers accept the server, where rules say how, and not of a server that stays off', () => {
+    const steps = (before: 'running' | 'off', hasLiveRules: boolean) =>
+      planUndo(source({ before: { powerState: before, agent: 'answering' } }), survey(), NOW, { findings: [], hasLiveRules })
+        .steps.map(({ key }) => key)
+        .slice(-2);
+    expect([steps('running', true), steps('running', false), steps('off', true)]).toEqual([
+      ['peers', 'record'],
+      ['agent', 'record'],
+      ['swap', 'record'],
+    ]);
+  });
+
   it('loses nothing before go-live', () => expect(planUndo(source({ wentLiveAt: null }), survey(), NOW).losses).toEqual([]));
 
   it('says after go-live what would be lost, and that it stays readable', () => {

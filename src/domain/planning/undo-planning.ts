@@ -7,13 +7,21 @@ import { changeLosses, undoChangeFindings } from './change-findings';
 import { stateNow } from './restore-planning';
 import { undoSteps } from '../steps/restore-steps';
 
+/** What relations say of an undo, and whether any of them has rules for the time after it. */
+export interface RelationsOfUndo {
+  readonly findings: readonly Finding[];
+  readonly hasLiveRules: boolean;
+}
+
+const NO_RELATIONS: RelationsOfUndo = { findings: [], hasLiveRules: false };
+
 /**
  * Makes the plan of an undo: back to the volumes that a run has replaced. Pure. Before go-live nothing is lost; after it, what was written since is not in
  * the server any more, and stays in the volumes that are kept for a redo. Disks that the run has left as they were stay as they are now.
  *
- * @param relationFindings what the relations of the server say of its going back to them
+ * @param relations what the relations of the server say of its going back to them
  */
-export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, relationFindings: readonly Finding[] = []): UndoPlanBody {
+export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, relations: RelationsOfUndo = NO_RELATIONS): UndoPlanBody {
   const { wayBack, undoneRun } = source;
   const { data } = wayBack;
   const { present } = survey;
@@ -43,7 +51,13 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, rela
     steps:
       data !== null
         ? DATA_UNDO_STEPS
-        : undoSteps({ stopsServer, startsServer: before.powerState !== 'off', waitsForAgent: before.powerState !== 'off' && before.agent === 'answering' }),
+        : undoSteps({
+            stopsServer,
+            startsServer: before.powerState !== 'off',
+            waitsForAgent: before.powerState !== 'off' && before.agent === 'answering',
+            // Of a server that stays off nobody learns anything.
+            provesPeers: before.powerState !== 'off' && relations.hasLiveRules,
+          }),
     findings:
       data !== null
         ? dataFindings(survey)
@@ -53,7 +67,7 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, rela
             ...unchangedFindings(survey),
             ...returnFindings(source),
             ...undoChangeFindings(source.lostChanges, source.serverName),
-            ...relationFindings,
+            ...relations.findings,
           ],
     losses: data !== null ? (survey.data?.losses ?? []) : [...describeLosses(source, volumes, now), ...changeLosses(source.lostChanges)],
     ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges }),

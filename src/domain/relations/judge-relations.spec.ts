@@ -12,7 +12,7 @@ import {
 import type { Finding } from '../../contracts/plan';
 import type { Profile } from '../../contracts/profile';
 import type { Relation } from '../../contracts/relation';
-import { judgeRelations, standingAgainst, unjudgedFindings, worseThan, type JudgedState } from './judge-relations';
+import { findingsOfUndo, judgeRelations, notProven, standingAgainst, unjudgedFindings, warningsOf, worseThan, type JudgedState } from './judge-relations';
 import { judgedPairs } from './pairs';
 
 const pairsOf = (relations: readonly Relation[], ...profiles: readonly Profile[]) =>
@@ -186,6 +186,67 @@ describe('what stands against going on', () => {
     }
     expect(standingAgainst([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'unknown')])).toHaveLength(1);
     expect(standingAgainst([findingAbout('GONE', 'unknown')], [findingAbout('GONE', 'block')])).toEqual([]);
+  });
+});
+
+describe('what a part of a run has not proven', () => {
+  const stepOf = (code: string, when: 'quarantine' | 'live', peer = 'db02') =>
+    ({ key: `rule:${code}:${peer}`, code, title: `Do ${code}`, argv: null, on: 'server', when, relation: 'standby', peer }) as const;
+
+  it('is what stands against it, and what rules still ask for although it should have been done', () => {
+    const findings = [
+      findingAbout('AHEAD', 'block'),
+      findingAbout('CLOCK_OFF', 'step'),
+      findingAbout('LATER', 'step'),
+      findingAbout('OLD', 'warn'),
+      findingAbout('FINE', 'ok'),
+    ];
+    const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine'), stepOf('LATER', 'live')] };
+    expect(notProven(said, 'quarantine', [])).toEqual(findings.slice(0, 2));
+    expect(notProven(said, 'live', [])).toEqual(findings.slice(0, 3));
+  });
+
+  it('is not settled by a plan that has promised the step, only by one in which the same was accepted as what it is', () => {
+    const findings = [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')];
+    const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine')] };
+    expect(notProven(said, 'quarantine', findings)).toEqual(findings.slice(1));
+  });
+
+  it('is told by the step of the same relation and peer', () => {
+    const findings = [
+      findingAbout('CLOCK_OFF', 'step'),
+      findingAbout('CLOCK_OFF', 'step', other('standby', 'db03')),
+      findingAbout('CLOCK_OFF', 'step', other('second', 'db02')),
+    ];
+    const steps = [stepOf('CLOCK_OFF', 'quarantine'), stepOf('CLOCK_OFF', 'live', 'db03'), { ...stepOf('CLOCK_OFF', 'live'), relation: 'second' }];
+    expect(notProven({ findings, steps }, 'quarantine', [])).toEqual(findings.slice(0, 1));
+    // Whoever would do it is not known: it is not proven.
+    expect(notProven({ findings, steps: [] }, 'quarantine', [])).toEqual(findings);
+  });
+
+  it('leaves warnings to be seen, but that a profile is experimental', () =>
+    expect(warningsOf([findingAbout('OLD', 'warn'), findingAbout('PROFILE_EXPERIMENTAL', 'warn'), findingAbout('AHEAD', 'block')])).toEqual([
+      findingAbout('OLD', 'warn'),
+    ]));
+});
+
+describe('what relations say of an undo', () => {
+  it('has steps that nobody carries out: what has to come before the start is against it, what comes after is left to people', () => {
+    const steps = [
+      { key: 'rule:RAISE:db02', code: 'RAISE', title: 'Raise the serial.', argv: null, on: 'server', when: 'quarantine', relation: 'standby', peer: 'db02' },
+      { key: 'rule:REBUILD:db02', code: 'REBUILD', title: 'Rebuild db02.', argv: null, on: 'peer', when: 'live', relation: 'standby', peer: 'db02' },
+    ] as const;
+    const findings = [
+      findingAbout('RAISE', 'step', { remedy: 'Or do not.' }),
+      findingAbout('REBUILD', 'step'),
+      findingAbout('AHEAD', 'block'),
+      findingAbout('FINE', 'ok'),
+    ];
+    const found = findingsOfUndo({ findings, steps });
+    expect(found.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['RAISE block', 'REBUILD warn', 'AHEAD block', 'FINE ok']);
+    expect(found[0]?.remedy).toMatch(/"Raise the serial\." would have to be done before the server starts\..* Or do not\.$/);
+    expect(found[1]?.remedy).toMatch(/do it yourself: Rebuild db02\.$/);
+    expect(found.slice(2)).toEqual(findings.slice(2));
   });
 });
 

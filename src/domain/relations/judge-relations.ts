@@ -188,6 +188,44 @@ function oneWay(relations: readonly Relation[], server: string): readonly Findin
 export const standingAgainst = (found: readonly Finding[], accepted: readonly Finding[]): readonly Finding[] =>
   found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => covers(known, finding)));
 
+/**
+ * What of a run is not proven in the quarantine or after go-live: what stands against it, and what rules still ask for although it should have been done by now. That a
+ * plan has a step is a promise to do it, and accepts nothing.
+ */
+export function notProven({ findings, steps }: RelationJudgement, phase: Exclude<RulePhase, 'plan'>, accepted: readonly Finding[]): readonly Finding[] {
+  const against = standingAgainst(findings, accepted);
+  return findings.filter((finding) => against.includes(finding) || (finding.severity === 'step' && stepOf(finding, steps)?.when !== laterThan(phase)));
+}
+
+/** Of steps, the part of the run that is still to come. */
+const laterThan = (phase: Exclude<RulePhase, 'plan'>): PlannedRelationStep['when'] | null => (phase === 'quarantine' ? 'live' : null);
+
+const stepOf = ({ code, relation }: Finding, steps: readonly PlannedRelationStep[]): PlannedRelationStep | undefined =>
+  steps.find((step) => step.code === code && step.relation === relation?.name && step.peer === relation.peer);
+
+/** What has to be seen and stops nothing. That a profile is experimental stands in the plan. */
+export const warningsOf = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.filter(({ severity, code }) => severity === 'warn' && code !== 'PROFILE_EXPERIMENTAL');
+
+/**
+ * What relations say of an undo. It carries out no steps of rules, and the server is where its peers reach it from the moment it starts: what should be done before that
+ * stands against it; what is done afterwards is left to people.
+ */
+export const findingsOfUndo = ({ findings, steps }: RelationJudgement): readonly Finding[] =>
+  findings.map((finding) => {
+    const step = finding.severity === 'step' ? stepOf(finding, steps) : undefined;
+    if (step === undefined) return finding;
+    const { title, when } = step;
+    const own = finding.remedy === undefined ? '' : ` ${finding.remedy}`;
+    return when === 'quarantine'
+      ? {
+          ...finding,
+          severity: 'block',
+          remedy: `An undo does none of this, and its server has no quarantine: "${title}" would have to be done before the server starts. Keep its production network away by hand until that is done, and override this; or do not undo.${own}`,
+        }
+      : { ...finding, severity: 'warn', remedy: `An undo does none of this. When the server is back, do it yourself: ${title}${own}` };
+  });
+
 /** What stands in the way right before the server is replaced: also a step that the plan does not have, and what leaves more rules open than the plan says. */
 export const worseThan = (found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] =>
   found.filter(({ severity }) => severity !== 'ok' && severity !== 'warn').filter((finding) => !isInPlan(finding, planned));

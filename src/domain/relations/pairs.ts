@@ -43,6 +43,9 @@ export function wantedMarkers(profile: Profile, phase: RulePhase): WantedMarkers
 /** Whether anything is judged in this phase. */
 export const hasRules = ({ rules }: Profile, phase: RulePhase): boolean => rules.some(({ phases }) => phases.includes(phase));
 
+/** Whether a run has to ask it, in this part of it, what is to be done. */
+export const asksForSteps = ({ rules }: Profile, phase: RulePhase): boolean => rules.some(({ phases, step }) => step !== null && phases.includes(phase));
+
 const toldIn = ({ message, remedy, step, when }: Profile['rules'][number]): readonly MarkerReference[] =>
   [message, remedy ?? '', step?.title ?? '', ...when.map((condition) => ('compare' in condition ? (condition.from ?? '') : ''))]
     .flatMap(placeholdersOf)

@@ -1,9 +1,10 @@
 import type { PlannedRelation, PlannedRelationStep } from '../../contracts/reading';
-import { step, type NamedStep } from '../../contracts/step-keys';
+import { hasStep, step, type NamedStep } from '../../contracts/step-keys';
 
 /** What the rules of a server's relations add to the steps of its restore. */
 
 export const PEERS_BEFORE = step('peers-before', 'Prove by its rules that the restored server will work with its peers');
+export const PEERS_AGAIN = step('peers-again', 'Prove it once more: the server has waited for its approval');
 export const PEERS_LIVE = step('peers', 'Prove that the server and its peers work with each other');
 export const SIGN_OFF_LIVE = step('sign-off-live', 'Wait until somebody has signed off what people do after go-live');
 
@@ -32,3 +33,7 @@ export function liveRuleSteps({ steps, hasLiveRules }: RelationShape, hasAgent: 
   const live = steps.filter(({ when }) => when === 'live');
   return [...live.map(named), ...(live.some((one) => needsPeople(one, hasAgent)) ? [SIGN_OFF_LIVE] : []), ...(hasLiveRules ? [PEERS_LIVE] : [])];
 }
+
+/** Of a run that waits for an approval: what was proven before it is proven again after it. `steps`: of its plan. */
+export const withProofAgain = <T extends { readonly key: string; readonly title: string }>(steps: readonly T[]): readonly (T | NamedStep)[] =>
+  hasStep(steps, PEERS_BEFORE.key) ? steps.flatMap((one) => (one.key === 'go-live' ? [PEERS_AGAIN, one] : [one])) : steps;

@@ -3,7 +3,7 @@ import type { LostChange } from '../../contracts/change';
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataRestoreItem } from '../../contracts/workflows';
 import { dataAfterImageSteps } from './data-steps';
-import { liveRuleSteps, needsPeople, PEERS_BEFORE, quarantineRuleSteps, type RelationShape } from './relation-steps';
+import { liveRuleSteps, needsPeople, PEERS_BEFORE, PEERS_LIVE, quarantineRuleSteps, type RelationShape } from './relation-steps';
 import { TAKE_SERVER } from './shared-steps';
 
 /** What decides which steps a restore has. */
@@ -75,6 +75,8 @@ export interface UndoShape {
   readonly stopsServer: boolean;
   readonly startsServer: boolean;
   readonly waitsForAgent: boolean;
+  /** Its peers may have followed what it undoes, and rules say how one sees that they work with it. */
+  readonly provesPeers: boolean;
 }
 
 /** Steps of an undo in their order. */
@@ -86,6 +88,7 @@ export function undoSteps(shape: UndoShape): readonly NamedStep[] {
     step('swap', 'Put the kept volumes and the old definition back; the present ones are kept'),
     ...(shape.startsServer ? [step('start', 'Start the server')] : []),
     ...(shape.waitsForAgent ? [step('agent', 'Wait until the guest agent answers')] : []),
+    ...(shape.provesPeers ? [PEERS_LIVE] : []),
     step('record', 'Release the server; a way back to the undone volumes stays'),
   ];
 }

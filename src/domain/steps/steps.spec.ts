@@ -132,10 +132,10 @@ describe('the steps of an image restore', () => {
   });
 
   it('of its undo and its confirmation', () => {
-    const undo = undoSteps({ stopsServer: true, startsServer: true, waitsForAgent: true });
-    expect(keys(undo)).toBe('check fence stop swap start agent record');
+    const undo = undoSteps({ stopsServer: true, startsServer: true, waitsForAgent: true, provesPeers: true });
+    expect(keys(undo)).toBe('check fence stop swap start agent peers record');
     expect([titleOf(undo, 'stop'), titleOf(undo, 'start')]).toEqual(['Stop the server', 'Start the server']);
-    expect(keys(undoSteps({ stopsServer: false, startsServer: false, waitsForAgent: false }))).toBe('check fence swap record');
+    expect(keys(undoSteps({ stopsServer: false, startsServer: false, waitsForAgent: false, provesPeers: false }))).toBe('check fence swap record');
     expect(keys(CONFIRM_STEPS)).toBe('check fence remove record release');
   });
 });
@@ -150,7 +150,7 @@ it('every step has a title', () => {
     ...dataBackupSteps([{ recoveryPointId: 'rp_1', dataSet: SHOP }]),
     ...dataRestoreSteps({ dataSet: SHOP, selection: rows({ whole: true }) }),
     ...restoreSteps({ diskTargets: ['vda'], hasNvram: true, present: true, waitsForAgent: true, healthChecks: ['web'], oldDisks: ['vdb'] }),
-    ...undoSteps({ stopsServer: true, startsServer: true, waitsForAgent: true }),
+    ...undoSteps({ stopsServer: true, startsServer: true, waitsForAgent: true, provesPeers: true }),
     ...DATA_UNDO_STEPS,
     ...CONFIRM_STEPS,
   ];
