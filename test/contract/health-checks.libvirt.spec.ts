@@ -32,12 +32,12 @@ describe('health checks in a real guest', () => {
     await rm(directory, { recursive: true, force: true });
   });
 
-  const command = (...argv: [string, ...string[]]): CommandHealthCheck => ({ kind: 'command', name: 'command', timeoutSeconds: 10, argv });
+  const command = (...argv: [string, ...string[]]): CommandHealthCheck => ({ kind: 'command', name: 'command', timeoutSeconds: 60, argv });
   const query = (text: string, expect: string | null, changed: Partial<SqlHealthCheck> = {}): SqlHealthCheck => ({
     kind: 'sql',
     engine: 'postgresql',
     name: 'sql',
-    timeoutSeconds: 10,
+    timeoutSeconds: 60,
     database: 'shop',
     user: 'postgres',
     socketDirectory: '/run/postgresql',
