@@ -86,7 +86,7 @@ export class CompatiblePoints {
       command: planCommand(source, tried.point.id),
     });
     const choice = { search, found: await priced(found), newer: newerWithSteps === null ? null : await priced(newerWithSteps), compared, now };
-    return [wasChosen ? chosenPoint(choice) : compatiblePoint(choice, await searchedBeside(compared))];
+    return [wasChosen ? chosenPoint(choice) : compatiblePoint(choice, await searchedBeside(compared), judged.findings.filter(isAgainst))];
   }
 
   private async search({

@@ -33,6 +33,8 @@ export interface Finding {
   readonly relation?: FindingRelation;
   /** Of what is not known about a relation: codes of the rules that it leaves undecided, sorted. */
   readonly leavesOpen?: readonly string[];
+  /** Of what a rule finds: restoring both servers, to recovery points that agree, settles it best. */
+  readonly together?: true;
 }
 
 export interface FindingRelation {

@@ -159,6 +159,8 @@ export interface Rule {
   readonly remedy: string | null;
   /** With the severity `step`, and only with it. */
   readonly step: RuleStep | null;
+  /** What it finds is settled best by restoring both, to recovery points that agree: plans name such a set first. Absent: no. */
+  readonly together?: true | undefined;
 }
 
 export interface ProfileParameter {

@@ -62,6 +62,9 @@ function findRuleFaults(profile: Profile, rule: Rule, path: Path, report: Report
   rule.when.forEach((condition, index) => findConditionFaults(profile, condition, [...path, 'when', index], report));
   checkText(profile, rule.message, [...path, 'message'], 'markers', report);
   if (rule.remedy !== null) checkText(profile, rule.remedy, [...path, 'remedy'], 'markers', report);
+  if (rule.together === true && (rule.severity !== 'block' || !rule.phases.includes('plan'))) {
+    report([...path, 'together'], 'only a rule that blocks a plan asks for a restore of both');
+  }
   if (rule.severity === 'step' && rule.step === null) report([...path, 'severity'], 'the severity "step" needs a step');
   if (rule.step === null) return;
   if (rule.severity !== 'step') report([...path, 'step'], `only a rule of the severity "step" has a step, not one of "${rule.severity}"`);

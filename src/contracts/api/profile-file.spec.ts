@@ -130,6 +130,11 @@ it.each([
     swap('on: server, when: quarantine', 'on: server, when: quarantine, reseeds: true'),
     /step\.reseeds: only the peer can be made anew from the server/,
   ],
+  [
+    'a restore of both for what does not block',
+    swap('severity: step', 'severity: step\n    together: true'),
+    /rules\[0\]\.together: only a rule that blocks a plan asks for a restore of both/,
+  ],
   ['a step in a quarantine that is over', swap('phases: [plan]', 'phases: [live]'), /step\.when: in the phase "live" the quarantine is over/],
   ["a verdict that is no rule's", swap('severity: step', 'severity: ok'), /rules\[0\]\.severity: /],
   ['no condition', swap('when:\n', 'when: []\n').replace(/ {6}- (?:compare|\{)[^]*?(?= {4}severity)/, ''), /rules\[0\]\.when/],

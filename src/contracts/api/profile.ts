@@ -145,6 +145,9 @@ const ruleSchema = z.strictObject({
   message: sentence,
   remedy: sentence.nullable().default(null),
   step: stepSchema.nullable().default(null).meta({ description: 'With the severity "step", and only with it.' }),
+  together: z.literal(true).optional().meta({
+    description: 'Of a rule that blocks a plan: it is settled best by restoring both servers, to recovery points that agree. Plans name such a set first.',
+  }),
 }) satisfies z.ZodType<Rule>;
 
 export const profileSchema = z

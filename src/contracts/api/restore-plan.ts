@@ -35,6 +35,7 @@ export const findingSchema = z.object({
     .optional()
     .meta({ description: 'The relation that it is about. What blocks because of one may be overridden.' }),
   leavesOpen: z.array(z.string()).optional().meta({ description: 'Of what is not known about a relation: codes of the rules that it leaves undecided.' }),
+  together: z.literal(true).optional().meta({ description: 'Of what a rule finds: restoring both servers, to recovery points that agree, settles it best.' }),
 });
 
 const basisDisks = z.array(z.object({ target: z.string(), path: z.string() }));

@@ -72,6 +72,12 @@ describe('a rule', () => {
     ]);
   });
 
+  it('says where its rule asks for a restore of both', () => {
+    const asks = (more: Partial<Rule>) => judged(profile(rule([AHEAD], more)), 'plan', { 'peer.usn.now': '12', 'server.usn.recovery-point': '7' }).findings;
+    expect(asks({ together: true })).toMatchObject([{ code: 'FOUND', together: true }]);
+    expect(asks({})[0]).not.toHaveProperty('together');
+  });
+
   it('is decided by one condition that does not hold, whatever of the others is not known', () => {
     const both = profile(rule([AHEAD, NAMED]));
     expect(judged(both, 'plan', { 'peer.name.now': 'b' }).verdicts).toEqual(['ok RELATION_AGREES']);

@@ -64,7 +64,8 @@ function judgeRule(situation: Situation, rule: Rule): Judged {
 function findingOf(situation: Situation, rule: Rule): Finding {
   const { code, severity } = rule;
   const remedy = rule.remedy === null ? {} : { remedy: sentenceOf(situation, rule.remedy) };
-  return { code, severity, message: sentenceOf(situation, rule.message), ...remedy, evidence: evidenceOf(situation, markersOf(rule)) };
+  const together = rule.together === true ? ({ together: true } as const) : {};
+  return { code, severity, message: sentenceOf(situation, rule.message), ...remedy, evidence: evidenceOf(situation, markersOf(rule)), ...together };
 }
 
 /** Those it is asked of and those it tells of. */

@@ -76,6 +76,11 @@ describe('people are told', () => {
     // Nobody has looked since: it is what is known.
     expect(told({ worst: 'block', judgedAt: hoursAgo(100), findings })).toMatchObject([{ code: 'CANNOT_COME_BACK_ALONE' }]);
     expect(told({ worst: 'block', findings: [finding('STANDBY_AHEAD', 'block')] })[0]?.hint).toContain('modosu relation judgement db01');
+    const together = (peer: string) =>
+      ({ ...finding('CONSUMER_AHEAD', 'block'), together: true, relation: { name: 'ldap', peer, profile: 'ldap-contextcsn' } }) as const;
+    expect(told({ worst: 'block', findings: [together('db03'), together('db02'), together('db02')] })[0]?.hint).toContain(
+      'The rules ask for a restore together with "db02", "db03": `modosu restore plan-set db01 db02 db03` says from which images.',
+    );
   });
 
   it('that nobody knows only when that has been so for longer than a night', () => {

@@ -2,6 +2,7 @@ import { describeAge } from '../../contracts/format';
 import type { Comeback, JudgementFacts } from '../../contracts/judgement';
 import type { FindingSeverity } from '../../contracts/plan';
 import type { Breach } from '../../contracts/protection-status';
+import { namesOf } from '../../contracts/text';
 
 /** What the last judgement says of a server, and when that is worth telling people. Pure. */
 
@@ -39,11 +40,16 @@ export function comebackBreaches({ id, name }: { readonly id: string; readonly n
   const of = (severity: FindingSeverity): string => [...new Set(findings.filter((one) => one.severity === severity).map(({ code }) => code))].sort().join(', ');
   if (verdict === 'block' && judgedAt !== null) {
     const remedies = [...new Set(findings.flatMap(({ severity, remedy }) => (severity === 'block' && remedy !== undefined ? [remedy] : [])))];
+    const others = [...new Set(findings.flatMap(({ together, relation }) => (together === true && relation !== undefined ? [relation.peer] : [])))].sort();
+    const together =
+      others.length === 0
+        ? ''
+        : ` The rules ask for a restore together with ${namesOf(others)}: \`modosu restore plan-set ${[name, ...others].join(' ')}\` says from which images.`;
     return breach(
       'CANNOT_COME_BACK_ALONE',
       since,
       `If server "${name}" were restored to its newest image now, its peers would not accept it: ${of('block')} (judged ${describeAge(judgedAt, now)} ago).`,
-      `${remedies[0] ?? `See \`modosu relation judgement ${name}\`.`} When that is done: \`modosu relation judge ${name}\`.`,
+      `${remedies[0] ?? `See \`modosu relation judgement ${name}\`.`}${together} When that is done: \`modosu relation judge ${name}\`.`,
     );
   }
   const how = `See \`modosu relation judgement ${name}\`, and whether a worker runs: \`modosu doctor\`; then \`modosu relation judge ${name}\`.`;

@@ -64,13 +64,16 @@ const TOGETHER =
   'It costs 6 d beside generation 9: what was written to the disks after 2026-01-03T00:00:00.000Z is not in it. ' +
   '"db02" goes back as well, to 2026-01-03T00:00:01.000Z (16 d 23 h ago).';
 
+const AHEAD: Finding = { code: 'STANDBY_AHEAD', severity: 'block', message: 'x', evidence: [] };
 const [refused, steps, free] = [tried(9, 'refused', 'STANDBY_AHEAD'), tried(7, 'steps', 'SERIAL_AHEAD'), tried(5, 'free')];
 
 describe('what a plan says of a better choice', () => {
   it('is which one, how old it is, what it costs, what each other one was refused for, and the command', () => {
     const choice = { search: searchOf(refused, steps, free), compared: refused.point, now: NOW };
     const found = priced(free, { seconds: 4 * 86_400, dataSets: ['shop'], changes: ['service pack 2'] });
-    const said = compatiblePoint({ ...choice, found, newer: priced(steps, { seconds: 2 * 86_400 }) }, withSet({}, ['Backup set set_2: STANDBY_AHEAD: x']));
+    const said = compatiblePoint({ ...choice, found, newer: priced(steps, { seconds: 2 * 86_400 }) }, withSet({}, ['Backup set set_2: STANDBY_AHEAD: x']), [
+      AHEAD,
+    ]);
     expect(said).toEqual({
       code: 'COMPATIBLE_POINT',
       severity: 'warn',
@@ -96,10 +99,22 @@ describe('what a plan says of a better choice', () => {
     });
   });
 
+  it('is the set first where a rule asks for a restore of both, and a point of the server alone after it', () => {
+    const choice = { search: searchOf(refused, free), found: priced(free, { seconds: 4 * 86_400 }), newer: null, compared: refused.point, now: NOW };
+    const said = compatiblePoint(choice, withSet({}), [AHEAD, { ...AHEAD, code: 'CONSUMER_AHEAD', together: true }]);
+    expect(said.message).toMatch(
+      /^CONSUMER_AHEAD asks for a restore of both, and there are images that agree\. There is a better choice of this server alone, too: generation 5 /,
+    );
+    expect(said.remedy).toBe(`R${TOGETHER} Or plan with it: \`modosu restore plan db01 --scenario server --recovery-point rp_5\`.`);
+    // Where no images agree, it is as ever.
+    expect(compatiblePoint(choice, OF, [{ ...AHEAD, together: true }])).toEqual(compatiblePoint(choice, OF, []));
+  });
+
   it('is what it saves where it is newer than the one that a person has named', () => {
     const said = compatiblePoint(
       { search: searchOf(free), found: priced(free, { seconds: -86_400 }), newer: null, compared: tried(4, 'refused', 'TOO_OLD').point, now: NOW },
       OF,
+      [],
     );
     expect(said.message).toContain('It loses 1 d less than generation 4.');
     expect(said.evidence).toEqual(['recovery point rp_5, generation 5, 2026-01-05T00:00:00.000Z: loses 86400 s less']);
@@ -107,7 +122,7 @@ describe('what a plan says of a better choice', () => {
 
   it('lists some of those that were passed over, and counts the rest', () => {
     const many = Array.from({ length: 30 }, (_, index) => tried(40 - index, 'refused', 'STANDBY_AHEAD'));
-    const said = compatiblePoint({ search: searchOf(...many, free), found: priced(free), newer: null, compared: refused.point, now: NOW }, OF);
+    const said = compatiblePoint({ search: searchOf(...many, free), found: priced(free), newer: null, compared: refused.point, now: NOW }, OF, []);
     expect(said.evidence).toHaveLength(22);
     expect(said.evidence.at(-1)).toBe('and 10 more');
   });

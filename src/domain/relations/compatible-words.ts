@@ -92,23 +92,22 @@ export interface PricedChoice {
   readonly now: Date;
 }
 
-/** Of a plan with something against it: the better choice. */
-export function compatiblePoint(choice: PricedChoice, of: SearchedIn): Finding {
+/** Of a plan with something against it: the better choice. `against`: that; where a rule of it asks for a restore of both, a set goes before a point of this server alone. */
+export function compatiblePoint(choice: PricedChoice, of: SearchedIn, against: readonly Finding[]): Finding {
   const { search, found, newer, compared, now } = choice;
   const together = togetherText(of, compared, now);
+  const asking = together === null ? [] : codesOf(against.filter((finding) => finding.together === true));
+  const alone = [`lan with it: \`${found.command}\`.`, ...(newer === null ? [] : [`Or with the steps: \`${newer.command}\`.`])].join(' ');
   const count = search.tried.length;
   return {
     code: 'COMPATIBLE_POINT',
     severity: 'warn',
     message: [
-      `There is a better choice: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}that its peers would accept${stepsOf(found.tried)}.`,
+      ...(asking.length === 0 ? [] : [`${asking.join(', ')} asks for a restore of both, and there are images that agree.`]),
+      `There is a better choice${asking.length === 0 ? '' : ' of this server alone, too'}: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}that its peers would accept${stepsOf(found.tried)}.`,
       ...costs(choice),
     ].join(' '),
-    remedy: [
-      `Plan with it: \`${found.command}\`.`,
-      ...(newer === null ? [] : [`Or with the steps: \`${newer.command}\`.`]),
-      ...(together === null ? [] : [`Or ${together}`]),
-    ].join(' '),
+    remedy: together === null ? `P${alone}` : asking.length > 0 ? `${capital(together)} Or p${alone}` : `P${alone} Or ${together}`,
     // Why there is none is of interest only to whoever has no other choice.
     evidence: [...pointLines(choice), ...passedOver(search, found.tried.point), ...(together === null ? [] : setLines(of.sets))],
   };
