@@ -54,6 +54,18 @@ export async function startTemporalForTests(): Promise<TestTemporal> {
   };
 }
 
+/** Another namespace of the same server, for what goes on at the same time under the same names. Closed with the server. */
+export async function besideForTests(temporal: TestTemporal): Promise<Pick<TestTemporal, 'environment' | 'namespace'>> {
+  const namespace = `modosu-test-${randomBytes(4).toString('hex')}`;
+  const client = new TemporalClient({ address: temporal.address, namespace, dataConverter: temporal.dataConverter });
+  try {
+    await ensureNamespace(client, { retentionDays: 1, deadlineMs: 20_000 });
+  } finally {
+    await client.close();
+  }
+  return { environment: temporal.environment, namespace };
+}
+
 /** The SDK's chatter is kept out of test reports. Must come before the first server or worker of the file. */
 function quietRuntime(): void {
   try {

@@ -657,11 +657,11 @@ export class Rehearsal {
 const isDisk = (arg: unknown): arg is { target: string } => typeof arg === 'object' && arg !== null && 'target' in arg && 'allocatedBytes' in arg;
 
 export interface Stage {
-  readonly temporal: TestTemporal;
+  readonly temporal: Pick<TestTemporal, 'environment' | 'namespace'>;
   readonly bundle: { readonly codePath: string };
 }
 
-export async function openStage(): Promise<Stage & { close(): Promise<void> }> {
+export async function openStage(): Promise<Stage & { readonly temporal: TestTemporal; close(): Promise<void> }> {
   const [temporal, bundle] = await Promise.all([startTemporalForTests(), bundleWorkflowsForTests()]);
   return { temporal, bundle, close: () => temporal.close() };
 }

@@ -1,20 +1,46 @@
 import { findingAbout } from '../support/made-up-relations';
-import { openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN } from './harness';
+import { besideForTests } from '../support/temporal';
+import { openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, type RehearsedType, type Scripted } from './harness';
 import { AGAINST, jobFor, judgedPlan, PUT_BACK, restoreJudged } from './relations';
 
-/** Peers that do not change their mind: each test waits as long as a run gives them. A file of its own, so that others go on beside it. */
+/** Peers that do not change their mind: each run waits as long as it gives them, all of them at the same time. */
 jest.setTimeout(300_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
-beforeAll(async () => void (stage = await openStage()));
-afterAll(() => stage.close());
+
+const UNDO_PROVEN = { ...UNDO_PLAN, steps: UNDO_PLAN.steps.flatMap((step) => (step.key === 'record' ? [{ key: 'peers', title: 'Prove' }, step] : [step])) };
+const SCENES = {
+  rejectedLive: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), (moment) => (moment === 'live' ? AGAINST : undefined))],
+  rejectedInQuarantine: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' ? AGAINST : undefined))],
+  warned: [
+    'restoreServer',
+    RESTORE,
+    restoreJudged(judgedPlan([]), (moment) => (moment === 'live' ? { warnings: [findingAbout('BEHIND', 'warn')] } : undefined)),
+  ],
+  undone: [
+    'undoRestore',
+    UNDO,
+    { loadPlan: async () => UNDO_PROVEN, readingJobs: async () => [jobFor('db02')], judgeUndone: async () => ({ ...AGAINST, judged: 1, steps: [] }) },
+  ],
+} satisfies Record<string, readonly [RehearsedType, unknown, Scripted]>;
+
+let playing: Readonly<Record<keyof typeof SCENES, Promise<{ readonly rehearsal: Rehearsal; readonly closed: string }>>>;
+beforeAll(async () => {
+  stage = await openStage();
+  const play = async ([type, input, scripted]: (typeof SCENES)[keyof typeof SCENES]) => {
+    const rehearsal = new Rehearsal({ ...stage, temporal: await besideForTests(stage.temporal) }, scripted as Scripted);
+    return { rehearsal, closed: await rehearsal.play(type, input) };
+  };
+  playing = Object.fromEntries(Object.entries(SCENES).map(([name, scene]) => [name, play(scene)])) as unknown as typeof playing;
+});
+afterAll(async () => {
+  await Promise.allSettled(Object.values(playing));
+  await stage.close();
+});
 
 describe('a restore that its peers reject', () => {
   it('has failed when the peers reject it for good after go-live; the server stays, is given back, and keeps its way back', async () => {
-    const rehearsal = new Rehearsal(
-      stage,
-      restoreJudged(judgedPlan([]), (moment) => (moment === 'live' ? AGAINST : undefined)),
-    );
-    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    const { rehearsal, closed } = await playing.rejectedLive;
+    expect(closed).toBe('FAILED');
     expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'PEERS_REJECT', message: expect.stringContaining('The server is live') } });
     expect(rehearsal.outcome?.recoverySeconds).toEqual(expect.any(Number));
     expect([rehearsal.stateOf('peers'), rehearsal.stateOf('record')]).toEqual(['failed', 'succeeded']);
@@ -24,11 +50,8 @@ describe('a restore that its peers reject', () => {
   });
 
   it('puts everything back when the restored server would not work with its peers', async () => {
-    const rehearsal = new Rehearsal(
-      stage,
-      restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' ? AGAINST : undefined)),
-    );
-    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    const { rehearsal, closed } = await playing.rejectedInQuarantine;
+    expect(closed).toBe('FAILED');
     expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'PEERS_REJECT', hint: expect.stringContaining('Rebuild it.') } });
     expect(rehearsal.stateOf('peers-before')).toBe('failed');
     expect(rehearsal.calls).not.toContain('goLive');
@@ -37,24 +60,17 @@ describe('a restore that its peers reject', () => {
   });
 
   it('has succeeded with a warning that does not pass, and shows it', async () => {
-    const rehearsal = new Rehearsal(
-      stage,
-      restoreJudged(judgedPlan([]), (moment) => (moment === 'live' ? { warnings: [findingAbout('BEHIND', 'warn')] } : undefined)),
-    );
-    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    const { rehearsal, closed } = await playing.warned;
+    expect(closed).toBe('COMPLETED');
+    expect(rehearsal.calls.filter((call) => call === 'judgeRun').length).toBeGreaterThan(4);
     expect(rehearsal.steps.get('peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1, warnings: 'BEHIND: BEHIND is so.' } });
   });
 });
 
 describe('an undo that its peers reject', () => {
   it('has failed; the server stays as it was put back, is given back, and the way to what was undone stays', async () => {
-    const plan = { ...UNDO_PLAN, steps: UNDO_PLAN.steps.flatMap((step) => (step.key === 'record' ? [{ key: 'peers', title: 'Prove' }, step] : [step])) };
-    const rehearsal = new Rehearsal(stage, {
-      loadPlan: async () => plan,
-      readingJobs: async () => [jobFor('db02')],
-      judgeUndone: async () => ({ ...AGAINST, judged: 1, steps: [] }),
-    });
-    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    const { rehearsal, closed } = await playing.undone;
+    expect(closed).toBe('FAILED');
     expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'PEERS_REJECT', message: expect.stringContaining('The server is live') } });
     expect([rehearsal.stateOf('peers'), rehearsal.stateOf('record')]).toEqual(['failed', 'succeeded']);
     const after = rehearsal.calls.slice(rehearsal.calls.indexOf('waitForAgent') + 1);
