@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /**
- * Makes this machine ready for Modosu's demo, tests or benchmark. Node's built-in modules only: there is no node_modules yet.
+ * Makes this machine ready for Modosu, or for its demo, tests or benchmark. Node's built-in modules only: there is no node_modules yet.
  *
- *   node scripts/setup.mjs [--for demo|test|full|unit|bench]
+ *   node scripts/setup.mjs [--for use|demo|test|full|unit|bench]
+ *
+ * Without a purpose it is `use`: what `modosu up` needs, and nothing that only tests or demo need. A host with servers of people stays as it is otherwise.
  *
  * Idempotent: says what is missing and what it is about to do, does it, and a second run costs about a second.
  */
@@ -17,7 +19,7 @@ import { SetupStopped, duration, say } from './setup/progress.mjs';
 import { makeS3Server, s3ServerIsThere } from './setup/s3.mjs';
 import { findTemporal, makeTemporal } from './setup/temporal.mjs';
 
-const PURPOSES = ['demo', 'test', 'full', 'unit', 'bench'];
+const PURPOSES = ['use', 'demo', 'test', 'full', 'unit', 'bench'];
 const OLDEST_NODE = [20, 19];
 
 /**
@@ -90,7 +92,7 @@ async function setUp(purpose) {
     await makeInOrder(first);
     await makeSideBySide(rows);
   }
-  if (purpose !== 'unit') sayHowGuestsRun();
+  sayHowGuestsRun(purpose);
   say(parts.length === 0 ? `Set-up for ${purpose}: everything is there.` : `Set-up for ${purpose} done in ${duration(Date.now() - startedAt)}.`);
 }
 
@@ -119,7 +121,7 @@ function requireDebian() {
 }
 
 function purposeFrom(args) {
-  if (args.length === 0) return 'test';
+  if (args.length === 0) return 'use';
   if (args.length === 2 && args[0] === '--for' && PURPOSES.includes(args[1])) return args[1];
   throw new SetupStopped(`Usage: node scripts/setup.mjs [--for ${PURPOSES.join('|')}]`);
 }

@@ -6,7 +6,7 @@ import { interruption } from './programs.mjs';
 import { longPart, say } from './progress.mjs';
 
 const ALL = ['minimal', 'minimal-uefi', 'postgresql', 'name-server', 'openldap'];
-const GUESTS = { demo: ['postgresql'], test: ALL, full: ALL, unit: [], bench: ['minimal', 'postgresql'] };
+const GUESTS = { use: [], demo: ['postgresql'], test: ALL, full: ALL, unit: [], bench: ['minimal', 'postgresql'] };
 
 export const missingGuestsFor = (purpose) => missingGuests(GUESTS[purpose]);
 
@@ -39,8 +39,9 @@ export async function tryAccelerator(purpose) {
   );
 }
 
-export function sayHowGuestsRun() {
-  if (knownAccelerator() === 'qemu') {
+/** Nothing where no guests of ours will run. */
+export function sayHowGuestsRun(purpose) {
+  if (GUESTS[purpose].length > 0 && knownAccelerator() === 'qemu') {
     say('Virtual servers of demo, tests and benchmark run under emulation: KVM cannot be used here. Slower, otherwise the same.');
   }
 }

@@ -21,9 +21,16 @@ const TEST_PACKAGES = ['knot', 'iproute2'];
 /** What the benchmark compares with. */
 const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];
 
-const MORE_PACKAGES = { test: TEST_PACKAGES, full: TEST_PACKAGES, bench: BENCH_PACKAGES };
+const PACKAGES = {
+  use: HOST_PACKAGES,
+  demo: [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES],
+  test: [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...TEST_PACKAGES],
+  full: [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...TEST_PACKAGES],
+  unit: [],
+  bench: [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...BENCH_PACKAGES],
+};
 
-export const packagesFor = (purpose) => (purpose === 'unit' ? [] : [...HOST_PACKAGES, ...GUEST_BUILD_PACKAGES, ...(MORE_PACKAGES[purpose] ?? [])]);
+export const packagesFor = (purpose) => PACKAGES[purpose];
 
 const LOCK_WAIT_MS = 15 * 60_000;
 const LOCK_RETRY_MS = 5_000;

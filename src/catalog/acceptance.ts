@@ -1,16 +1,19 @@
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
 import type { ErrorCode } from '../contracts/error-codes';
-import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/errors';
+import { isModosuError, ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
-import { RUN_KIND_OF, type PlanBody, type PlanScenario, type PlanState } from '../contracts/plan';
-import { acceptFindings, NOTHING_ACCEPTED } from '../domain/planning/accepted-findings';
+import type { PlanBody } from '../contracts/plan';
+import { usablePlan, type PlanForAcceptance, type PlannedRequest, type UsablePlan } from '../domain/planning/usable-plan';
 import type { AcceptedFindings, BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
 import { sha256Of } from '../system/sha256';
 import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
 
-/** The rules by which a run is accepted or refused, and the workflow input an accepted one gets. Pure: the stores add the locking. */
+/**
+ * What the stores share when a run is accepted or refused: what the audit says of it, and the workflow input of an accepted one. Whether a plan may be carried out
+ * is a rule (`domain/planning/usable-plan.ts`). Pure: the stores add the locking.
+ */
 
 /** Refusals that are written to the audit: somebody wanted to change a server and was not let. */
 const AUDITED_REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -58,82 +61,15 @@ export function refusalEvent(kind: RunKind, request: RefusableRequest, error: un
   };
 }
 
-export interface PlanForAcceptance {
-  readonly id: string;
-  readonly state: PlanState;
-  readonly scenario: PlanScenario;
-  readonly undoesRunId: string | null;
-  readonly hash: string | null;
-  /** Canonical JSON. */
-  readonly body: string | null;
-  readonly error: ErrorSummary | null;
-  readonly runId: string | null;
-}
-
-export const runKindOf = ({ scenario }: Pick<PlanForAcceptance, 'scenario'>): 'restore-server' | 'restore-data' | 'undo' => RUN_KIND_OF[scenario];
-
-export interface UsablePlan {
-  readonly body: PlanBody;
-  readonly hash: string;
-  /** What stood against it and was accepted; null: nothing did. */
-  readonly accepted: AcceptedFindings | null;
-}
-
-/**
- * The body of a plan that may be carried out. Throws `REQUEST_INVALID` (an undo cannot be held), `PLAN_NOT_READY`, `PLAN_FAILED`, `PLAN_ALREADY_USED`,
- * `PLAN_STALE` (the stored plan was edited), `PLAN_IN_SET`, `REQUEST_INVALID` (an override of nothing), `PLAN_BLOCKED`, `PLAN_NOT_ACKNOWLEDGED`, `CONFIRMATION_MISMATCH`, in this order.
- */
-export function requireUsablePlan(
-  plan: PlanForAcceptance,
-  server: ServerRecord,
-  { confirm, hold, findings = NOTHING_ACCEPTED, restoreSetId }: Pick<AcceptPlannedRequest, 'confirm' | 'hold' | 'findings' | 'restoreSetId'>,
-): UsablePlan {
-  const context = { planId: plan.id };
-  if (hold && plan.scenario !== 'server') {
-    const why =
-      plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
-    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
-  }
-  if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
-  if (plan.state === 'failed') {
-    throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
-  }
-  if (plan.state === 'used') {
-    const runId = plan.runId ?? '';
-    throw new ModosuError('PLAN_ALREADY_USED', `Plan ${plan.id} was carried out by run ${runId}.`, { context: { ...context, runId } });
-  }
-  if (plan.body === null || plan.hash === null || sha256Of(plan.body) !== plan.hash) {
-    throw new ModosuError('PLAN_STALE', `Plan ${plan.id} no longer has the hash it was given: it was changed in the database after it was made.`, { context });
-  }
-  const body = JSON.parse(plan.body) as PlanBody;
-  if (!isBodyOf(plan, body)) {
-    throw new ModosuError('PLAN_STALE', `Plan ${plan.id} is not the plan that was asked for: it was changed in the database after it was made.`, { context });
-  }
-  if (body.scenario === 'server' && body.restoreSet !== undefined && body.restoreSet.id !== restoreSetId) {
-    throw new ModosuError('PLAN_IN_SET', `Plan ${plan.id} belongs to restore set ${body.restoreSet.id}: it is carried out with the others, or not at all.`, {
-      context: { ...context, setId: body.restoreSet.id },
-    });
-  }
-  const accepted = acceptFindings(plan.id, body.findings, findings);
-  if (confirm !== server.name) {
-    throw new ModosuError(
-      'CONFIRMATION_MISMATCH',
-      `The plan changes server "${server.name}", but "${storableText(confirm, 128)}" was typed. Nothing was started.`,
-      { context },
-    );
-  }
-  return { body, hash: plan.hash, accepted };
-}
+/** The gate of every run that carries out a plan, with the hash and the texts of this catalogue. */
+export const requireUsablePlan = (plan: PlanForAcceptance, server: Pick<ServerRecord, 'name'>, request: PlannedRequest): UsablePlan =>
+  usablePlan(plan, server, request, { hashOf: sha256Of, storableText });
 
 /**
  * The id of the run that carries the plan out: chosen with the plan, because the new volumes are named after it. A plan that is not ready has none yet; its
  * request is refused, so any id will do.
  */
 export const plannedRunId = ({ body }: Pick<PlanForAcceptance, 'body'>): string => (body === null ? newId('run') : (JSON.parse(body) as PlanBody).runId);
-
-/** Whether a plan's content is of the kind, and about the run, that its row says. */
-export const isBodyOf = ({ id, scenario, undoesRunId }: Pick<PlanForAcceptance, 'id' | 'scenario' | 'undoesRunId'>, body: PlanBody): boolean =>
-  body.planId === id && body.scenario === scenario && (body.scenario !== 'undo' || body.undoes.runId === undoesRunId);
 
 /** Says who holds the server. `since` is when it was locked. */
 export function serverBusy(server: ServerRecord, holder: { readonly runId: string; readonly since: Date }): ModosuError {

@@ -7,8 +7,8 @@ import { RECOVERY_POINT_KIND_OF, type PlanBody, type PlanScenario } from '../con
 import type { StartablePlan } from '../contracts/workflows';
 import { canonicalJson } from '../domain/canonical-json';
 import { requireSuitable } from '../domain/planning/recovery-point-choice';
+import { isBodyOf } from '../domain/planning/usable-plan';
 import { sha256Of } from '../system/sha256';
-import { isBodyOf } from './acceptance';
 import type { AcceptPlanRequest, Actor } from './catalog';
 import type { PlanCatalog } from './port/plans';
 import type { Database } from './database';

@@ -3,6 +3,7 @@ import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
+import { runKindOf } from '../domain/planning/usable-plan';
 import {
   backupDataInput,
   backupInput,
@@ -12,7 +13,6 @@ import {
   refusalEvent,
   requestDetails,
   requireUsablePlan,
-  runKindOf,
   serverBusy,
   type RefusableRequest,
   type RunGrant,

@@ -124,6 +124,26 @@ describe('documentation', () => {
     },
   );
 
+  const units = BLOCKS.filter(({ language, text }) => language === 'ini' && text.startsWith('[Unit]')).map(({ page, text }) => [page, text] as const);
+  it('has units of services to look at', () => expect(units).toHaveLength(1));
+
+  it.each(units)('the unit in %s starts what there is, and leaves guards alone', async (_page, unit) => {
+    const [, command = ''] = /^ExecStart=\/usr\/local\/bin\/(.*)$/m.exec(unit) ?? [];
+    await expect(understood(command)).resolves.toBeDefined();
+    expect(unit).toContain('\nKillMode=process\n');
+  });
+
+  it('begins with the least that can be declared', () => {
+    const [first] = BLOCKS.filter(({ page, language }) => page === 'README.md' && language === 'yaml');
+    const { hypervisors, repositories, servers, ...more } = parse(first?.text ?? '') as Readonly<Record<string, readonly object[]>>;
+    expect(more).toEqual({});
+    expect([hypervisors, repositories, servers].map((part) => part?.map(Object.keys))).toEqual([
+      [['name', 'kind']],
+      [['name', 'kind', 'path']],
+      [['name', 'hypervisor', 'repository']],
+    ]);
+  });
+
   const relations = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(({ page, text }) => {
     const declared = (/^relations:\n(?: .*\n)+/m.exec(text) ?? [])[0];
     return declared === undefined ? [] : (parse(declared) as { relations: readonly object[] }).relations.map((relation) => [page, relation] as const);

@@ -111,7 +111,39 @@ describe('the set-up script', () => {
   it('refuses a purpose it does not know', () => {
     const result = setUp(checkout({ installed: true }), ['--for', 'fun']);
     expect(result.status).toBe(1);
-    expect(result.stderr).toContain('Usage: node scripts/setup.mjs [--for demo|test|full|unit|bench]');
+    expect(result.stderr).toContain('Usage: node scripts/setup.mjs [--for use|demo|test|full|unit|bench]');
+  });
+});
+
+describe('the purpose "use"', () => {
+  const packagesFor = (purpose: string): readonly string[] => askModule('scripts/setup/packages.mjs', 'module.packagesFor(input)', purpose) as string[];
+  const guestsOf = (purpose: string): unknown =>
+    askModule('scripts/setup/guests.mjs', '[module.missingGuestsFor(input), module.acceleratorIsUnknown(input)]', purpose, {
+      MODOSU_CACHE_DIR: join(directory, 'empty'),
+    });
+
+  const asRoot = process.getuid?.() === 0 ? it : it.skip;
+  asRoot('is the one of a set-up that names none', () => {
+    const result = setUp(checkout({ installed: true }), [], { uid: NOBODY, env: { npm_lifecycle_event: 'setup' } });
+    expect(result.stderr).toContain('node scripts/setup.mjs --for use\n');
+  });
+
+  it('is that of "npm run setup" alone: whatever needs more says so', () => {
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly scripts: Readonly<Record<string, string>> };
+    const calling = Object.entries(scripts).filter(([, script]) => script.includes('setup.mjs'));
+    expect(calling.filter(([, script]) => !/setup\.mjs --for (demo|test|full|unit|bench) && /.test(script)).map(([name]) => name)).toEqual(['setup']);
+  });
+
+  it('has every program that `modosu up` starts, and neither servers of tests nor what guests are built with', () => {
+    const packages = packagesFor('use');
+    expect(packages).toEqual(expect.arrayContaining(['libvirt-daemon-system', 'libvirt-clients', 'qemu-utils', 'restic', 'rclone', 'openssh-client']));
+    for (const name of ['knot', 'iproute2', 'virtnbdbackup', 'mtools', 'kmod']) expect(packages).not.toContain(name);
+    expect(packagesFor('test')).toEqual(expect.arrayContaining([...packages, 'knot', 'mtools']));
+  });
+
+  it('builds no guest, and tries no KVM with one', () => {
+    expect(guestsOf('use')).toEqual([[], false]);
+    expect(guestsOf('demo')).toEqual([['postgresql'], expect.any(Boolean)]);
   });
 });
 

@@ -12,7 +12,6 @@ import {
   refusalEvent,
   requestDetails,
   requireUsablePlan,
-  runKindOf,
   serverBusy,
   type RefusableRequest,
   type RunGrant,
@@ -55,6 +54,7 @@ import {
 } from '../../src/catalog/backup-set-rows';
 import { setOf } from '../../src/catalog/run-acceptance-store';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
+import { runKindOf } from '../../src/domain/planning/usable-plan';
 import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import {
   adopted,
