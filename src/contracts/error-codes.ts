@@ -109,6 +109,11 @@ export const ERROR_CODES = {
     'later',
     'Wait until the run has ended, then look whether the change is still in the server, and complete it then. Otherwise `modosu change cancel CHANGE`.',
   ),
+  IMAGE_NOT_AWAITED: entry(
+    'conflict',
+    'never',
+    'See `modosu change show CHANGE`; an image can be taken by hand: `modosu backup image NAME --mode MODE --reason TEXT`.',
+  ),
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
   NOTHING_TO_JUDGE: entry(
     'conflict',
