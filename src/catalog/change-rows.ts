@@ -6,6 +6,7 @@ import type { Policy } from '../contracts/policy';
 import type { RunKind } from '../contracts/run';
 import { quoted } from '../contracts/text';
 import { holds, type RegisteredChange } from '../domain/changes/contained';
+import { imagesAfterChange } from '../domain/schedules/due';
 import type { OpenChangeRequest, ServerRecord } from './catalog';
 import type { ChangesToImage } from './due-backup-row';
 import type { AppliedChangeRow, ConfigurationChangeRow } from './entities';
@@ -105,14 +106,23 @@ export const registeredChange = (row: ConfigurationChangeRow, applied: readonly 
 });
 
 /** @param now what its server holds now */
-export function changeView(row: ConfigurationChangeRow, applied: readonly AppliedChangeRow[], serverName: string, now: GenerationChanges): ChangeView {
+export function changeView(
+  row: ConfigurationChangeRow,
+  applied: readonly AppliedChangeRow[],
+  server: Pick<ServerRecord, 'name' | 'policy'>,
+  policies: readonly Policy[],
+  now: GenerationChanges,
+): ChangeView {
   const [first] = applied
     .filter(({ changeId, generation }) => changeId === row.id && generation !== null)
     .sort((a, b) => (a.generation ?? 0) - (b.generation ?? 0));
+  const inServer = holds(now, row.id);
+  const isAwaited = first === undefined && (row.state === 'open' || (row.state === 'completed' && inServer === 'yes'));
+  const policy = policies.find(({ name }) => name === server.policy) ?? null;
   return {
     id: row.id,
     serverId: row.serverId,
-    serverName,
+    serverName: server.name,
     title: row.title,
     ticket: row.ticket,
     author: row.author,
@@ -128,7 +138,8 @@ export function changeView(row: ConfigurationChangeRow, applied: readonly Applie
     cancelReason: row.cancelReason,
     generation: first?.generation ?? null,
     recoveryPointId: first?.recoveryPointId ?? null,
-    inServer: holds(now, row.id),
+    inServer,
+    imageComes: isAwaited ? (imagesAfterChange(policy) ? 'by-itself' : 'with-schedule') : null,
   };
 }
 

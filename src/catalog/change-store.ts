@@ -155,7 +155,7 @@ async function viewOf(manager: EntityManager, row: ConfigurationChangeRow, now: 
   return view;
 }
 
-/** What each of their servers holds is found out once. */
+/** What each of their servers holds, and what the policies say, is found out once. */
 async function views(manager: EntityManager, rows: readonly ConfigurationChangeRow[], now: Date): Promise<readonly ChangeView[]> {
   if (rows.length === 0) return [];
   const applied = await appliedOf(
@@ -163,10 +163,11 @@ async function views(manager: EntityManager, rows: readonly ConfigurationChangeR
     rows.map(({ id }) => id),
   );
   const servers = (await manager.findBy(ServerEntity, { id: In([...new Set(rows.map(({ serverId }) => serverId))]) })).map(serverRecord);
+  const policies = (await readPolicies(manager)).map(policyRecord);
   const views: ChangeView[] = [];
   for (const server of servers) {
     const held = await changesOfServer(manager, server, now);
-    views.push(...rows.filter(({ serverId }) => serverId === server.id).map((row) => changeView(row, applied, server.name, held)));
+    views.push(...rows.filter(({ serverId }) => serverId === server.id).map((row) => changeView(row, applied, server, policies, held)));
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   return rows.flatMap(({ id }) => byId.get(id) ?? []);

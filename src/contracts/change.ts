@@ -9,6 +9,13 @@ import type { GuestArgv } from './data';
 export const CHANGE_STATES = ['open', 'completed', 'cancelled'] as const;
 export type ChangeState = (typeof CHANGE_STATES)[number];
 
+/**
+ * When the first image comes that contains a change. `by-itself`: as soon as the change is complete, the server is free and there is a place.
+ * `with-schedule`: the policy images the server offline, which stops it: nothing does that because of a change, and the next image of the schedule has it.
+ */
+export const CHANGE_IMAGES = ['by-itself', 'with-schedule'] as const;
+export type ChangeImage = (typeof CHANGE_IMAGES)[number];
+
 /** How the change is made once more, after the server has gone back to a generation without it. */
 export type ApplyAgain =
   /** For people. */
@@ -46,6 +53,8 @@ export interface ChangeView {
   readonly recoveryPointId: string | null;
   /** Whether the server has it now: a restore takes it back to a time before, undoing that brings it back. `partly`: it was open when the image was taken. */
   readonly inServer: 'yes' | 'partly' | 'no';
+  /** Null: none is waited for. One contains it, it was cancelled, or the server has gone back to a time before it. */
+  readonly imageComes: ChangeImage | null;
 }
 
 /** A change as a generation records it: enough to know it by where nothing else is left. */

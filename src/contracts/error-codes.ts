@@ -63,7 +63,7 @@ export const ERROR_CODES = {
   BACKUP_SET_ONLINE_ONLY: entry(
     'invalid',
     'never',
-    'Leave the mode out, or say online. To image servers while they are stopped, take them one by one: `modosu backup image NAME --mode offline`.',
+    'Leave the mode out, or say online. To image servers while they are stopped, take them one by one: `modosu backup image NAME --mode offline --reason TEXT`.',
   ),
   USAGE: entry('invalid', 'never', 'See `modosu --help`.'),
 
@@ -107,7 +107,12 @@ export const ERROR_CODES = {
   SERVER_GOES_BACK: entry(
     'conflict',
     'later',
-    'Wait until the run has ended, then look whether the change is still in the server, and complete it then. Otherwise `modosu change cancel CHANGE`.',
+    'Wait until the run has ended, then look whether the change is still in the server, and complete it then. Otherwise `modosu change cancel CHANGE --reason TEXT`.',
+  ),
+  IMAGE_NOT_AWAITED: entry(
+    'conflict',
+    'never',
+    'See `modosu change show CHANGE`; an image can be taken by hand: `modosu backup image NAME --mode MODE --reason TEXT`.',
   ),
   SERVER_BUSY: entry('conflict', 'never', 'Wait for the run that holds the server (`modosu run watch ID`) or cancel it.'),
   NOTHING_TO_JUDGE: entry(
@@ -245,7 +250,7 @@ export const ERROR_CODES = {
   WAY_BACK_NOT_NEWEST: entry('conflict', 'never', 'Undo the newer run first.'),
   WAY_BACK_INCOMPLETE: entry('precondition', 'never', 'A kept volume is missing or was exchanged; nothing was changed. Restore from a recovery point instead.'),
   WAY_BACK_EMPTY: entry('conflict', 'never', 'The hypervisor did not know the server before the restore: there is nothing to go back to.'),
-  RUN_NOT_LIVE: entry('conflict', 'never', 'Let it go live first (`modosu run go-live ID`), or undo it.'),
+  RUN_NOT_LIVE: entry('conflict', 'never', 'Let it go live first (`modosu run go-live ID --reason TEXT`), or undo it.'),
   RUN_NOT_WAITING: entry('conflict', 'never', 'Only a run that waits before go-live can be told to; see `modosu run show ID`.'),
 
   // images and repositories
@@ -313,7 +318,11 @@ export const ERROR_CODES = {
     'later',
     'The server of the data repository does not answer; `modosu doctor` checks it, its log lies under the state directory.',
   ),
-  DATA_REPOSITORY_MISSING: entry('precondition', 'never', 'The server has no data repository yet: take a data backup first (`modosu backup data NAME`).'),
+  DATA_REPOSITORY_MISSING: entry(
+    'precondition',
+    'never',
+    'The server has no data repository yet: take a data backup first (`modosu backup data NAME --reason TEXT`).',
+  ),
   DATA_REPOSITORY_LOCKED: entry(
     'conflict',
     'later',

@@ -60,11 +60,11 @@ export const FINDING_CODES = {
   GENERATION_ID_RENEWED: entry('The server gets a fresh generation id, so that software in it notices the journey in time.', NOTHING),
   NOT_ENOUGH_SPACE: entry(
     'A directory has too little room for the new volumes of the restore and a reserve.',
-    'Free as much as the finding says, for example by `modosu run confirm RUN`, which deletes the volumes that a restore has kept, and plan again.',
+    'Free as much as the finding says, for example by `modosu run confirm RUN --reason TEXT`, which deletes the volumes that a restore has kept, and plan again.',
   ),
   WAY_BACKS_KEPT: entry(
     'Volumes that earlier runs have replaced are still kept; this restore keeps the present ones as well.',
-    'Where room is short, give up those of runs that nobody will undo: `modosu run confirm RUN`.',
+    'Where room is short, give up those of runs that nobody will undo: `modosu run confirm RUN --reason TEXT`.',
   ),
   DISKS_KEPT: entry(
     'Disks stay as they are now and do not go back with the others: programs may meet data that they have not written yet, and what was written there is not undone.',

@@ -292,6 +292,7 @@ describe('judgeProtection', () => {
     expect(codes(unimaged(61), DB01, [{ ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, mode: 'offline' } }])).toEqual([]);
     const [server] = judge(unimaged(90)).servers;
     expect(server?.breaches[0]?.message).toBe('No image of server "db01" contains what was changed 1 h 30 min ago and more: "new kernel".');
+    expect(server?.breaches[0]?.hint).toContain('`modosu backup image db01 --mode online --reason TEXT`');
   });
 
   it('tells of a server that could not come back alone, whatever its policy, and what is known of it', () => {

@@ -355,7 +355,7 @@ function notImaged({ id, name }: ProtectedServer, policy: Policy | null, { chang
       dataSet: null,
       since: new Date(since).toISOString(),
       message: `No image of server "${name}" contains what was changed ${describeAge(unimaged.since, now)} ago and more: ${namesOf(unimaged.titles)}.${waitsFor === null ? '' : ` An image is due and waits: ${waitsFor}.`}`,
-      hint: `See what came of it: \`modosu run list --server ${name}\`; then take one: \`modosu backup image ${name} --reason TEXT\`.`,
+      hint: `See what came of it: \`modosu run list --server ${name}\`; then take one: \`modosu backup image ${name} --mode online --reason TEXT\`.`,
     },
   ];
 }

@@ -96,7 +96,7 @@ export async function renewDataRepositories(
       presence = await data.presence(id);
       if (presence === 'there' && names.length > 0) {
         throw new ModosuError('REQUEST_INVALID', `The data repository of ${name} is there: it is left as it is.`, {
-          hint: 'What is damaged in it is found by `modosu verify --data-of NAME`; its recovery points come back from off-site copies one by one.',
+          hint: 'What is damaged in it is found by `modosu verify --data-of NAME --reason TEXT`; its recovery points come back from off-site copies one by one.',
         });
       }
       if (presence === 'gone') {

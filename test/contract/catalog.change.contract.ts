@@ -182,9 +182,10 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       await catalog.applyEstate('setup', withPolicy({ mode: 'offline' }), RESOLVED);
       const server = await catalog.getServer('db01');
-      await completed(catalog, server.id, 'one');
+      const id = await completed(catalog, server.id, 'one');
       await catalog.recordDueBackups();
       expect((await waiting(catalog)).filter(({ cause }) => cause === 'change')).toEqual([]);
+      expect(await catalog.getChange(id)).toMatchObject({ imageComes: 'with-schedule' });
     });
 
     it('that an image has by the time its turn comes ask for none any more', async () => {
@@ -246,11 +247,13 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       advance(MINUTE);
       const pointId = await imaged(catalog, server.id, '2026-03-01T00:01:00.000Z');
       advance(MINUTE);
-      await completed(catalog, server.id, 'two');
+      const two = await completed(catalog, server.id, 'two');
       expect(await titles(catalog, server.id)).toEqual([['one', 'two'], ['half done']]);
+      expect(await catalog.getChange(two)).toMatchObject({ generation: null, imageComes: 'by-itself' });
 
       const restore = await restoredTo(catalog, server, pointId);
       expect(await titles(catalog, server.id)).toEqual([['one'], ['half done']]);
+      expect(await catalog.getChange(two)).toMatchObject({ generation: null, imageComes: null });
       advance(MINUTE);
       const three = await completed(catalog, server.id, 'three');
       await imaged(catalog, server.id, '2026-03-01T00:03:00.000Z');

@@ -1,4 +1,5 @@
-import { ApiHarness, manifestOf } from './api-harness';
+import { estateSchema } from '../../src/contracts/api/estate';
+import { ApiHarness, ESTATE, manifestOf } from './api-harness';
 import { cli, startCli } from './cli-harness';
 import type { ChangeView } from '../../src/contracts/change';
 import { eventually } from '../support/up-process';
@@ -22,7 +23,7 @@ describe('configuration changes', () => {
   const tell = (event: string, more: object = {}) =>
     api.call('POST', '/v1/change-events', { body: { server: 'db01', externalId: 'awx-7', event, ...more }, token: api.tokens.change });
   /** What a worker does: begins what is due and publishes its image. */
-  const image = async (): Promise<string> => {
+  const image = async (generation = 1): Promise<string> => {
     const accepted = await api.catalog.startNextDueBackup();
     if (accepted === null) throw new Error('nothing is due');
     const { input } = await api.catalog.getDispatchable(accepted.runId);
@@ -36,6 +37,7 @@ describe('configuration changes', () => {
       recoveryPointId,
       runId: accepted.runId,
       version: 5,
+      generation,
       pointInTime: at,
       changes: await api.catalog.changesAt(server.id, at),
     } as const;
@@ -47,14 +49,17 @@ describe('configuration changes', () => {
   it('are opened, completed and in the next generation, by a token that may do nothing else', async () => {
     const opened = await open();
     const { id } = changeOf(opened.body);
-    expect(opened).toMatchObject({ status: 201, body: { state: 'open', author: 'change', applyAgain: { kind: 'text' }, inServer: 'partly' } });
+    expect(opened).toMatchObject({
+      status: 201,
+      body: { state: 'open', author: 'change', applyAgain: { kind: 'text' }, inServer: 'partly', imageComes: 'by-itself' },
+    });
     expect(opened.headers.get('location')).toBe(`/v1/changes/${id}`);
     const completed = await api.call('POST', `/v1/changes/${id}/complete`, { body: {}, token: api.tokens.change });
-    expect(completed).toMatchObject({ status: 200, body: { state: 'completed', generation: null, inServer: 'yes' } });
+    expect(completed).toMatchObject({ status: 200, body: { state: 'completed', generation: null, inServer: 'yes', imageComes: 'by-itself' } });
     const due = await api.call('GET', '/v1/due-backups?server=db01');
     expect(due.body).toMatchObject({ items: [{ cause: 'change', policy: null, state: 'waiting' }] });
     const recoveryPointId = await image();
-    expect((await api.call('GET', `/v1/changes/${id}`)).body).toMatchObject({ generation: 1, recoveryPointId });
+    expect((await api.call('GET', `/v1/changes/${id}`)).body).toMatchObject({ generation: 1, recoveryPointId, imageComes: null });
     expect((await api.call('GET', '/v1/changes?server=db01&state=completed')).body).toMatchObject({ items: [{ id }], nextCursor: null });
     expect(await api.call('POST', '/v1/servers/db01/backups', { body: { kind: 'image', reason: 'x' }, token: api.tokens.change })).toMatchObject({
       status: 403,
@@ -136,8 +141,62 @@ describe('configuration changes', () => {
       );
       const { runId } = (await api.catalog.startNextDueBackup()) ?? { runId: '' };
       await api.catalog.finishRun(runId, { state: 'failed', error: { code: 'QUIESCE_FAILED', message: 'no answer', hint: 'x' } });
-      expect(await waiting.end()).toMatchObject({ code: 6, stderr: expect.stringContaining(runId) as string });
+      expect(await waiting.end()).toMatchObject({
+        code: 6,
+        stderr: expect.stringContaining(`See \`modosu run show ${runId}\`; then \`modosu backup image db01 --mode online --reason TEXT\`.`) as string,
+      });
       expect((await cli(api, ['change', 'list', '-o', 'json'])).stdout).toContain('"generation": null');
+    });
+
+    const imageOffline = async () => {
+      const policy = { name: 'monthly', image: { mode: 'offline', schedule: { every: 'month', on: [28], at: '03:00' }, retention: { last: 2 } } };
+      await api.applyEstate(estateSchema.parse({ ...ESTATE, policies: [policy], servers: [{ ...ESTATE.servers[0], policy: 'monthly' }] }));
+    };
+    const openOne = async (): Promise<string> => {
+      const { stdout } = await cli(api, ['change', 'open', 'db01', '--title', 'one', '-o', 'json']);
+      return (JSON.parse(stdout) as ChangeView).id;
+    };
+
+    it('says at once where images are taken offline: nothing stops a server because of a change', async () => {
+      // What was due before is no image of this change: its run has ended.
+      await cli(api, ['change', 'complete', await openOne()]);
+      await image();
+      await imageOffline();
+      const [first, second] = [await openOne(), await openOne()];
+      const completed = await cli(api, ['change', 'complete', first]);
+      expect(completed).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('none contains it yet; once it is complete, the next image of the schedule') as string,
+      });
+      expect(completed.stderr).toContain('No image is taken because of it: server "db01" is imaged offline');
+      expect(completed.stderr).not.toContain('is due');
+      const waited = await cli(api, ['change', 'complete', second, '--wait']);
+      expect(waited).toMatchObject({ code: 5, stderr: expect.stringContaining('IMAGE_NOT_AWAITED') as string });
+      expect(waited.stderr).toContain('`modosu backup image db01 --mode offline --reason TEXT`');
+      expect(waited.stderr).not.toContain('by itself');
+      expect((await api.call('GET', `/v1/changes/${second}`)).body).toMatchObject({ state: 'completed', imageComes: 'with-schedule' });
+    });
+
+    it('waits for an image that was due since, whatever became of the one before', async () => {
+      await cli(api, ['change', 'complete', await openOne()]);
+      await image();
+      const id = await openOne();
+      const record = jest.spyOn(api.catalog, 'recordDueBackups').mockRejectedValueOnce(new Error('no database'));
+      const waiting = startCli(api, ['change', 'complete', id, '--wait']);
+      await eventually(
+        async () => waiting.stderr,
+        (text) => text.includes('The image is not yet among the backups that are due'),
+        10_000,
+      );
+      record.mockRestore();
+      await api.catalog.recordDueBackups();
+      await eventually(
+        async () => waiting.stderr,
+        (text) => text.includes('The image is taken at'),
+        10_000,
+      );
+      await image(2);
+      expect(await waiting.end()).toMatchObject({ code: 0, stdout: expect.stringMatching(/generation +2 \(rp_/) as string });
     });
 
     it('cancels one; what is over stays', async () => {

@@ -195,7 +195,7 @@ describe('the API, data', () => {
       const selection = { kind: 'postgresql', database: 'crm', whole: true };
       expect(await plan({ ...TABLES, dataSet: 'ledgers', selection })).toMatchObject({
         status: 404,
-        body: { code: 'NO_RECOVERY_POINT', hint: expect.stringContaining('modosu backup data db01') as string },
+        body: { code: 'NO_RECOVERY_POINT', hint: expect.stringContaining('modosu backup data db01 --reason TEXT') as string },
       });
     });
 

@@ -141,7 +141,7 @@ describe('groups of servers and their backup sets', () => {
     await apply(withGroups([SHOP]));
     expect(await backUp({ mode: 'offline', reason: 'stopped' })).toMatchObject({
       status: 422,
-      body: { code: 'BACKUP_SET_ONLINE_ONLY', hint: expect.stringContaining('modosu backup image NAME --mode offline') as string },
+      body: { code: 'BACKUP_SET_ONLINE_ONLY', hint: expect.stringContaining('modosu backup image NAME --mode offline --reason TEXT') as string },
     });
     expect(await api.catalog.listOpenRuns()).toEqual([]);
   });

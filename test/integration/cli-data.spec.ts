@@ -196,7 +196,7 @@ describe('modosu, data', () => {
       });
       expect(await cli(api, [...PLAN, '--data-set', 'ledgers', '--database', 'hr', '--whole'])).toMatchObject({
         code: 3,
-        stderr: expect.stringContaining('modosu backup data db01') as string,
+        stderr: expect.stringContaining('modosu backup data db01 --reason TEXT') as string,
       });
     });
 

@@ -156,7 +156,7 @@ describe('modosu, protection', () => {
     await api.catalog.retireRecoveryPoints(0, () => true);
     expect((await cli(api, ['retention', 'preview', 'db01', '--expire-only'])).stdout).toMatch(/ expire +no rule keeps it; it has expired at \S+ \S+\n$/);
     expect((await cli(api, ['recovery-point', 'show', old.recoveryPointId])).stdout).toMatch(
-      /\n {2}state +expired at \S+ \S+: no rule keeps it; it is deleted after \S+ \S+; `modosu recovery-point hold rp_\S+` has it back\n/,
+      /\n {2}state +expired at \S+ \S+: no rule keeps it; it is deleted after \S+ \S+; `modosu recovery-point hold rp_\S+ --reason TEXT` has it back\n/,
     );
     expect((await cli(api, ['recovery-point', 'list', '--state', 'expired'])).stdout).toContain(old.recoveryPointId);
     const plan = await cli(api, ['restore', 'plan', 'db01', '--scenario', 'server', '--recovery-point', old.recoveryPointId]);

@@ -175,6 +175,6 @@ export class FakeChanges {
 
   private view(row: ConfigurationChangeRow): ChangeView {
     const server = this.around.server(row.serverId);
-    return changeView(row, this.applied, server.name, this.held(server, this.around.now()));
+    return changeView(row, this.applied, server, this.around.policies(), this.held(server, this.around.now()));
   }
 }

@@ -38,7 +38,8 @@ export class ChangesController {
   @NeedsScope('change')
   @ApiOperation({
     operationId: 'completeChange',
-    summary: 'The change is complete: an image of the server is due, which becomes the next generation. The same again changes nothing.',
+    summary:
+      'The change is complete: an image of the server is due, which becomes the next generation; where the policy images it offline, with its schedule (imageComes). The same again changes nothing.',
   })
   @ApiResponse({ status: 200, description: 'The change.', standardSchema: changeSchema })
   async complete(@Param('id', new IdPipe('chg')) id: string, @Caller() caller: TokenRecord): Promise<ChangeView> {

@@ -220,7 +220,7 @@ async function requireAny(catalog: Catalog, server: ServerRecord, request: Resto
     return;
   }
   throw new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point of a data set "${request.dataSet}".`, {
-    hint: `Take one with \`modosu backup data ${server.name}\`; \`modosu recovery-point list --server ${server.name}\` shows what there is.`,
+    hint: `Take one with \`modosu backup data ${server.name} --reason TEXT\`; \`modosu recovery-point list --server ${server.name}\` shows what there is.`,
     context: { serverId: server.id, server: server.name, dataSet: request.dataSet },
   });
 }

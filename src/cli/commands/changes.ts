@@ -3,7 +3,7 @@ import { APPLY_TIMEOUT_SECONDS, CHANGE_STATES, type ApplyAgain, type ChangeView 
 import { ModosuError } from '../../contracts/errors';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { changeTable, changeText } from '../output/changes';
-import { waitForChangeImage } from '../watch/change-image';
+import { takeByHand, waitForChangeImage } from '../watch/change-image';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 
 interface OpenFlags {
@@ -44,6 +44,16 @@ function secondsOption(text: string): number {
   throw new InvalidArgumentError(`Give whole seconds from ${min} to ${max}.`);
 }
 
+/** Of a change that is complete, and that no image contains yet. */
+function whenImageComes(change: ChangeView): string {
+  const { id, serverName, imageComes } = change;
+  if (imageComes === 'by-itself') return `An image is due: see \`modosu due-backup list --server ${serverName}\`, or \`modosu change show ${id}\`.`;
+  if (imageComes === 'with-schedule') {
+    return `No image is taken because of it: server "${serverName}" is imaged offline, and the next image of its schedule contains the change. To have one now, which stops the server: ${takeByHand(change)}.`;
+  }
+  return `No image is taken because of it: server "${serverName}" has gone back to a time before it. See \`modosu change show ${id}\`.`;
+}
+
 /** What is changed on servers on purpose: after each change an image is taken, and every generation says which it contains. */
 export function addChangeCommands(program: Command, context: CliContext): void {
   const change = program
@@ -79,7 +89,9 @@ export function addChangeCommands(program: Command, context: CliContext): void {
     withWait(
       change
         .command('complete')
-        .description('say that a change is done: an image of the server is taken, which is the next generation. --wait: until it is there')
+        .description(
+          'say that a change is done: an image of the server is taken, which is the next generation (offline: with the schedule). --wait: until it is there',
+        )
         .argument('<change>', 'id of the change'),
     ),
     ['modosu change complete chg_01j8… --wait'],
@@ -90,11 +102,11 @@ export function addChangeCommands(program: Command, context: CliContext): void {
     if (options.wait !== true || value.recoveryPointId !== null) {
       printer.data(value, () => changeText(value));
       if (value.recoveryPointId === null) {
-        printer.note(`An image is due: see \`modosu due-backup list --server ${value.serverName}\`, or \`modosu change show ${value.id}\`.`);
+        printer.note(whenImageComes(value));
       }
       return;
     }
-    printer.note(`Change ${value.id} is complete, and an image is due. Safe to close: it is taken by itself.`);
+    if (value.imageComes === 'by-itself') printer.note(`Change ${value.id} is complete, and an image is due. Safe to close: it is taken by itself.`);
     const ended = await waitForChangeImage(context.io, client, value, (text) => printer.note(text), waitOptions(options));
     printer.data(ended, () => changeText(ended));
   });

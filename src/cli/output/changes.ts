@@ -32,7 +32,7 @@ export function changeText(one: ChangeView): string {
       ...(one.completedAt === null ? [] : [['completed', `${utc(one.completedAt)} by ${one.completedBy ?? ''}`] as const]),
       ...(one.cancelledAt === null ? [] : [['cancelled', `${utc(one.cancelledAt)} by ${one.cancelledBy ?? ''}: ${one.cancelReason ?? ''}`] as const]),
       ...(one.externalId === null ? [] : [['external id', one.externalId] as const]),
-      ['generation', one.generation === null ? 'none contains it yet' : `${one.generation} (${one.recoveryPointId ?? ''})`],
+      ['generation', one.generation === null ? `none contains it yet${imageText(one)}` : `${one.generation} (${one.recoveryPointId ?? ''})`],
       ['in the server', IN_SERVER[one.inServer]],
       ['apply again', applyAgainText(one.applyAgain)],
     ],
@@ -40,6 +40,9 @@ export function changeText(one: ChangeView): string {
   );
   return `Change ${one.id}\n${card}`;
 }
+
+const imageText = ({ imageComes }: ChangeView): string =>
+  imageComes === 'with-schedule' ? '; once it is complete, the next image of the schedule does (the server is imaged offline)' : '';
 
 const IN_SERVER = {
   yes: 'yes',

@@ -160,7 +160,7 @@ export function recoveryPointTable(points: readonly RecoveryPointView[]): string
 function stateText({ id, state, expiredAt, deletesAt, deletedAt }: RecoveryPointView): string {
   if (state === 'expired') {
     const until = deletesAt === null ? 'is not removed yet' : `is deleted after ${utc(deletesAt)}`;
-    return `expired at ${utc(expiredAt)}: no rule keeps it; it ${until}; \`modosu recovery-point hold ${id}\` has it back`;
+    return `expired at ${utc(expiredAt)}: no rule keeps it; it ${until}; \`modosu recovery-point hold ${id} --reason TEXT\` has it back`;
   }
   return state === 'deleted' ? `deleted at ${utc(deletedAt)}` : state;
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { ChangeView } from '../../contracts/change';
 import type { DueBackupView } from '../../contracts/due-backup';
 import { ModosuError } from '../../contracts/errors';
+import type { BackupMode } from '../../contracts/workflows';
 import { isFinal, type RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
@@ -11,12 +12,12 @@ const POLL_MS = 500;
 
 /**
  * Waits until a generation contains the change; says what its image waits for, and which run takes it. A run that fails ends the waiting (`RUN_FAILED`): the
- * next image of the server contains the change, too.
+ * next image of the server contains the change, too. Where no image comes by itself it is not waited for (`IMAGE_NOT_AWAITED`).
  */
 export async function waitForChangeImage(
   io: CliIo,
   client: ApiClient,
-  { id, serverId }: Pick<ChangeView, 'id' | 'serverId'>,
+  { id, serverId, completedAt }: Pick<ChangeView, 'id' | 'serverId' | 'completedAt'>,
   note: (text: string) => void,
   options: WaitOptions,
 ): Promise<ChangeView> {
@@ -32,25 +33,57 @@ export async function waitForChangeImage(
   };
   return waitWithin(io, options, words, async (signal) => {
     for (;;) {
-      const due = await newestDue(client, serverId, signal);
+      const due = await dueSince(client, serverId, completedAt, signal);
       const run = due?.runId == null ? null : (await client.get<RunView>(`/v1/runs/${encodeURIComponent(due.runId)}`, {}, signal)).value;
       // Read after the run: what a run that has ended left is seen.
       const { value } = await client.get<ChangeView>(`/v1/changes/${encodeURIComponent(id)}`, {}, signal);
       if (value.recoveryPointId !== null) return value;
       if (run !== null && isFinal(run.state)) {
         throw new ModosuError('RUN_FAILED', `Run ${run.id}, which was to take the image, is ${run.state}.`, {
-          hint: `See \`modosu run show ${run.id}\`; then \`modosu backup image ${run.serverName} --reason TEXT\`.`,
+          hint: `See \`modosu run show ${run.id}\`; then \`modosu backup image ${run.serverName} --mode ${modeOf(value)} --reason TEXT\`.`,
         });
       }
+      if (due === null && value.imageComes !== 'by-itself') throw notAwaited(value);
       if (run !== null) tell(`Run ${run.id} takes the image.`);
       else if (due?.waitsFor != null) tell(`The image waits: ${due.waitsFor}.`);
       else if (due !== null) tell(`The image is taken at ${due.notBefore}: until then further changes may join it.`);
+      else tell(NOT_WRITTEN_DOWN);
       await pause(POLL_MS, undefined, { signal });
     }
   });
 }
 
-async function newestDue(client: ApiClient, server: string, signal: AbortSignal): Promise<DueBackupView | null> {
+const NOT_WRITTEN_DOWN =
+  'The image is not yet among the backups that are due: a worker writes it down within half a minute. Where it does not: `modosu doctor`.';
+
+const modeOf = ({ imageComes }: ChangeView): BackupMode => (imageComes === 'with-schedule' ? 'offline' : 'online');
+
+/** What people do who want an image that nobody takes because of the change. */
+export const takeByHand = (change: ChangeView): string => `\`modosu backup image ${change.serverName} --mode ${modeOf(change)} --reason TEXT\``;
+
+function notAwaited(change: ChangeView): ModosuError {
+  const { id, serverName } = change;
+  if (change.imageComes === 'with-schedule') {
+    return new ModosuError(
+      'IMAGE_NOT_AWAITED',
+      `Change ${id} is complete. No image is taken because of it: server "${serverName}" is imaged offline, with its schedule.`,
+      {
+        hint: `The next image of the schedule contains it; see \`modosu change show ${id}\`. To have one now, which stops the server: ${takeByHand(change)}.`,
+      },
+    );
+  }
+  return new ModosuError(
+    'IMAGE_NOT_AWAITED',
+    `Change ${id} is complete, but server "${serverName}" has gone back to a time before it: no image is taken because of it.`,
+    {
+      hint: `Make the change again as a change of its own: \`modosu change open ${serverName} --title TEXT\`.`,
+    },
+  );
+}
+
+/** What was due before the change was complete was due for something else, and its run may have ended long ago. */
+async function dueSince(client: ApiClient, server: string, completedAt: string | null, signal: AbortSignal): Promise<DueBackupView | null> {
   const { value } = await client.get<{ readonly items: readonly DueBackupView[] }>('/v1/due-backups', { server, limit: 20 }, signal);
-  return value.items.find(({ kind, state }) => kind === 'image' && (state === 'waiting' || state === 'started')) ?? null;
+  const sinceMs = completedAt === null ? Number.NEGATIVE_INFINITY : Date.parse(completedAt);
+  return value.items.find(({ kind, state, dueAt }) => kind === 'image' && (state === 'waiting' || state === 'started') && Date.parse(dueAt) >= sinceMs) ?? null;
 }

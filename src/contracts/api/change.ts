@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { APPLY_TIMEOUT_SECONDS, CHANGE_STATES, type ApplyAgain, type ChangeView, type GenerationChanges } from '../change';
+import { APPLY_TIMEOUT_SECONDS, CHANGE_IMAGES, CHANGE_STATES, type ApplyAgain, type ChangeView, type GenerationChanges } from '../change';
 import { oneLine, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { argv } from './protection';
 
@@ -53,6 +53,10 @@ export const changeSchema = z
     recoveryPointId: z.string().nullable().meta({ description: 'The recovery point of that generation.' }),
     inServer: z.enum(['yes', 'partly', 'no']).meta({
       description: 'Whether the server has it now: a restore takes it back to a time before. partly: it is being made, or was when the image was taken.',
+    }),
+    imageComes: z.enum(CHANGE_IMAGES).nullable().meta({
+      description:
+        'When the first image comes that contains it. by-itself: as soon as it is complete. with-schedule: the policy images the server offline, which stops it; the next image of the schedule contains the change. null: none is waited for.',
     }),
   })
   .meta({ id: 'Change' }) satisfies z.ZodType<ChangeView>;

@@ -155,7 +155,7 @@ export function dataFindings(choices: readonly DataChoice[], image: { readonly p
           why === 'none'
             ? `Data set "${dataSet}" has no usable recovery point: it stays as the image holds it.`
             : `Every suitable recovery point of data set "${dataSet}" is older than the image, which holds newer data.`,
-        remedy: 'Take data backups daily: `modosu backup data NAME`.',
+        remedy: 'Take data backups daily: `modosu backup data NAME --reason TEXT`.',
         evidence: [`image ${image.pointInTime}`, ...(newestAt === null ? [] : [`newest data ${newestAt}`])],
       },
     ];

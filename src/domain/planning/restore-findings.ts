@@ -219,7 +219,7 @@ function confirmable(openWayBacks: PlanSource['openWayBacks']): string {
   const [oldest] = openWayBacks.filter(({ wentLiveAt }) => wentLiveAt !== null).toReversed();
   return oldest === undefined
     ? ''
-    : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: modosu run confirm ${oldest.runId} deletes them.`;
+    : ` Volumes that run ${oldest.runId} has kept hold ${formatBytes(keptBytes(oldest))}: \`modosu run confirm ${oldest.runId} --reason TEXT\` deletes them.`;
 }
 
 /** Data is brought back by programs that run in the guest. */

@@ -218,7 +218,7 @@ describe('planRestore', () => {
     const openWayBacks = [wayBack('run_2', '2026-03-02T00:00:00.000Z', 2 * GIB), wayBack('run_1', '2026-03-01T00:00:00.000Z', GIB)];
     const plan = planRestore({ ...source(), openWayBacks }, survey({ freeBytes: 0 }), NOW);
     expect(plan.findings.find(({ code }) => code === 'WAY_BACKS_KEPT')?.message).toContain('3 GiB');
-    expect(plan.findings.find(({ code }) => code === 'NOT_ENOUGH_SPACE')?.remedy).toContain('modosu run confirm run_1 deletes them');
+    expect(plan.findings.find(({ code }) => code === 'NOT_ENOUGH_SPACE')?.remedy).toContain('`modosu run confirm run_1 --reason TEXT` deletes them');
   });
 
   it('warns when the server is alive', () => {
@@ -566,7 +566,7 @@ describe('what stands in a plan', () => {
     expect(space).toMatchObject({
       code: 'NOT_ENOUGH_SPACE',
       severity: 'block',
-      remedy: 'Free at least 64.1 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: modosu run confirm run_2 deletes them.',
+      remedy: 'Free at least 64.1 MiB in /srv/vm. Volumes that run run_2 has kept hold 2 GiB: `modosu run confirm run_2 --reason TEXT` deletes them.',
       evidence: ['needed 1000 bytes and a reserve of 67108864', 'free 0 bytes'],
     });
     expect(kept([waiting]).slice(-2)).toMatchObject([

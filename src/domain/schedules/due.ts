@@ -51,6 +51,9 @@ export function dueBackups(servers: readonly ScheduledServer[], now: Date): read
   return servers.flatMap((server) => (['image', 'data'] as const).flatMap((kind) => dueOf(server, kind, times, now) ?? []));
 }
 
+/** Whether a change that is complete is followed by an image at once: nothing stops a server because of a change. */
+export const imagesAfterChange = (policy: Policy | null): boolean => policy?.image?.mode !== 'offline';
+
 /** Whoever registers servers may not be done yet. */
 const BASELINE_AFTER_MS = 15 * 60_000;
 
@@ -63,7 +66,7 @@ function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, n
   if (kind === 'image' && image?.mode === 'online' && restored !== null && isUnanswered(restored, dueAt, now)) {
     return { ...due, cause: 'restore', dueAt: restored.at, notBefore: restored.at, missedBefore: answersFor };
   }
-  if (kind === 'image' && image?.mode !== 'offline' && changed !== null && isUnanswered(changed, dueAt, now)) {
+  if (kind === 'image' && imagesAfterChange(policy) && changed !== null && isUnanswered(changed, dueAt, now)) {
     return { ...due, cause: 'change', dueAt: changed.at, notBefore: changed.notBefore, missedBefore: answersFor };
   }
   if (kind === 'image' && image?.mode === 'online' && unimaged !== null) {

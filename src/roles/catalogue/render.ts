@@ -41,7 +41,7 @@ export function rebuildText(report: RebuildReport): string {
       interruptedRuns.map(({ runId, kind, serverName }) => `${kind} of ${clean(serverName)}: ${runId}`),
     ),
     ...problems(
-      'Added, and only off-site: `modosu restore plan NAME --from OFFSITE` fetches them, or `modosu recovery-point fetch ID --from OFFSITE`',
+      'Added, and only off-site: `modosu restore plan NAME --scenario server --from OFFSITE` fetches them, or `modosu recovery-point fetch ID --from OFFSITE --reason TEXT`',
       offsiteOnly,
     ),
     ...problems('Known, and not there: not usable until a verification finds them', missing),
