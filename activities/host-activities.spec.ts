@@ -3,9 +3,11 @@ import { CancelledFailure } from '@temporalio/common';
 import type { PlanSource } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import { FACT_KINDS, type ServerFacts } from '../src/contracts/facts';
-import type { CollectedFacts } from '../src/contracts/generation';
+import { factsState, type CollectedFacts } from '../src/contracts/generation';
+import type { FactsNow } from '../src/contracts/plan';
 import { NO_PROTECTION } from '../src/contracts/protection';
 import type { BackupImageInput } from '../src/contracts/workflows';
+import { collectFacts } from '../src/guests/facts/collect-facts';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import { DEBIAN_12 } from '../test/support/recorded-guests/debian-12';
 import { RecordedGuest } from '../test/support/recorded-guests/recorded-guest';
@@ -140,5 +142,104 @@ describe('facts of the server that is imaged', () => {
     } as unknown as ActivityDependencies);
     await new MockActivityEnvironment().run(() => host.recordRecoveryPoint({ recoveryPointId: 'rp_1', serverId: 'srv_1', repository: 'main', sizeBytes: 1 }));
     expect(recorded).toEqual([[{ disks: [] }, 'main', 'bb', facts]]);
+  });
+});
+
+describe('the server itself, for a plan', () => {
+  const source = { serverId: 'srv_1', serverName: 'db01', uuid: '3f0c9c1e-1111-4222-8333-444455556666', hypervisor: 'kvm1', recoveryPointId: 'rp_3' };
+  const answering = { powerState: 'running', agent: { state: 'answering' } };
+  const compare = (
+    agent: GuestAgent,
+    { then = serverFacts(), inspect = async () => answering as never }: { readonly then?: ServerFacts | null; readonly inspect?: () => Promise<never> } = {},
+    environment = new MockActivityEnvironment(),
+  ) => {
+    const calls = new HostCalls({
+      hypervisor: async () => ({ guestAgent: () => agent, inspect }),
+      catalog: {
+        getRecoveryPoint: async (id: string) => ({ id, kind: 'image', generation: 3 }),
+        getGeneration: async (_serverId: string, generation: number) => ({
+          generation,
+          facts: then === null ? { state: 'missing', why: 'it was off' } : factsState(then),
+          sections: then?.sections ?? null,
+        }),
+        getServer: async () => ({ protection: NO_PROTECTION }),
+      },
+    } as unknown as ActivityDependencies);
+    return environment.run(() => calls.compareFacts(source)) as Promise<FactsNow>;
+  };
+  const facts = () => collectFacts(new RecordedGuest(DEBIAN_12), { configurationPaths: [], now: () => new Date() });
+  const guest = (code: 'AGENT_SILENT' | 'GUEST_COMMAND_FORBIDDEN') =>
+    new RecordedGuest(DEBIAN_12, () => {
+      throw new ModosuError(code, 'no');
+    });
+
+  it('is compared with what is restored; the difference alone is told', async () => {
+    const then = await facts();
+    expect(await compare(new RecordedGuest(DEBIAN_12), { then })).toEqual({
+      state: 'compared',
+      of: 3,
+      at: expect.any(String) as string,
+      sentences: [],
+      gaps: [],
+    });
+    const sections = then.sections.map((section) =>
+      section.kind === 'packages' && section.state === 'collected'
+        ? { ...section, entries: section.entries.filter(({ key }) => key !== 'adduser:all') }
+        : section,
+    );
+    expect(await compare(new RecordedGuest(DEBIAN_12), { then: { ...then, sections } })).toMatchObject({ sentences: ['1 package added ("adduser:all")'] });
+  });
+
+  it.each([
+    ['off', { inspect: async () => ({ ...answering, powerState: 'off' }) as never }, 'off'],
+    ['without an agent that answers', { inspect: async () => ({ ...answering, agent: { state: 'silent' } }) as never }, 'no-agent'],
+    [
+      'gone',
+      {
+        inspect: async () => {
+          throw new ModosuError('SERVER_GONE', 'it is gone');
+        },
+      },
+      'gone',
+    ],
+    ['beside an image without facts', { then: null }, 'no-facts'],
+  ] as const)('is asked nothing where it is %s', async (_what, changes, why) => {
+    const agent = new RecordedGuest(DEBIAN_12);
+    expect(await compare(agent, changes)).toMatchObject({ state: 'not-compared', why });
+    expect(agent.calls).toEqual([]);
+  });
+
+  it('whose agent falls silent, or forbids all of it, is not compared', async () => {
+    expect(await compare(guest('AGENT_SILENT'), { then: await facts() })).toEqual({ state: 'not-compared', why: 'failed', reason: 'AGENT_SILENT: no' });
+    expect(await compare(guest('GUEST_COMMAND_FORBIDDEN'), { then: await facts() })).toMatchObject({
+      state: 'not-compared',
+      reason: 'GUEST_COMMAND_FORBIDDEN: no',
+    });
+  });
+
+  it('that takes its time with every answer has told what it has after 45 seconds: a person waits for the plan', async () => {
+    const then = await facts();
+    jest.useFakeTimers();
+    try {
+      const startedAt = performance.now();
+      let endedAt = Infinity;
+      // Each program is ended by its own deadline, but the first one, from which the rest is known to be there.
+      const slow = new RecordedGuest(DEBIAN_12, ([program]) => (program === 'head' ? 0 : 9_500));
+      const comparing = compare(slow, { then }).finally(() => (endedAt = performance.now()));
+      await jest.advanceTimersByTimeAsync(120_000);
+      expect(await comparing).toMatchObject({ state: 'compared', gaps: expect.arrayContaining([expect.stringContaining('FACTS_NOT_COLLECTED')]) as string[] });
+      expect(endedAt - startedAt).toBeLessThanOrEqual(45_000);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  it('is not waited for any longer when nobody wants to know', async () => {
+    const environment = new MockActivityEnvironment();
+    const hanging = new RecordedGuest(DEBIAN_12, async () => {
+      environment.cancel('CANCELLED');
+      await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+    });
+    await expect(compare(hanging, {}, environment)).rejects.toBeInstanceOf(CancelledFailure);
   });
 });

@@ -10,13 +10,14 @@ import type {
 } from '../src/contracts/activities';
 import { factsState, type CollectedFacts } from '../src/contracts/generation';
 import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
-import type { RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { FactsNow, RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import { occasionOf } from '../src/contracts/reading';
 import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ServerInspection, ServerRef } from '../src/contracts/server';
 import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
 import { backupSubject, requireSameDefinition, storedBytes, volumeBytes } from '../src/domain/planning/backup-rules';
 import { withinRoom } from '../src/domain/relations/captured';
+import { driftFromNow, notComparable } from '../src/domain/planning/drift';
 import { chooseImageBasis, type KnownParent } from '../src/domain/planning/image-basis';
 import { collectFacts } from '../src/guests/facts/collect-facts';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
@@ -186,6 +187,21 @@ export class HostCalls implements HostActivities {
     });
   }
 
+  compareFacts(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'recoveryPointId'>): Promise<FactsNow> {
+    return whileAlive(async (signal) => {
+      const { catalog } = this.deps;
+      const point = await catalog.getRecoveryPoint(source.recoveryPointId);
+      if (point.kind !== 'image') throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${point.id} is none of an image.`);
+      const of = await catalog.getGeneration(source.serverId, point.generation);
+      const hypervisor = await this.deps.hypervisor(source.hypervisor);
+      const reason = notComparable(of, await inspectIfPresent(hypervisor, serverRef(source)));
+      if (reason !== null) return reason;
+      const { configurationPaths = [] } = (await catalog.getServer(source.serverId)).protection;
+      const agent = await guestOf(this.deps, source);
+      return driftFromNow(of, await collectFacts(agent, { configurationPaths, signal, now: () => new Date(), totalMs: FACTS_NOW_MS }));
+    });
+  }
+
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
@@ -209,6 +225,9 @@ export class HostCalls implements HostActivities {
     });
   }
 }
+
+/** A person waits for the plan. Less than the workflow gives the whole comparison: what was told until then is worth comparing. */
+const FACTS_NOW_MS = 45_000;
 
 const bytesOf = (files: readonly ChainImage[]): number => files.reduce((sum, { image }) => sum + image.sizeBytes, 0);
 

@@ -4,7 +4,7 @@ import type { DueJudgements } from './judgement';
 import type { CollectedFacts } from './generation';
 import type { DataPurpose, DataSelection, GuestArgv, FilesContent, PostgresqlContent } from './data';
 import type { ErrorSummary } from './errors';
-import type { DataSurvey, Finding, LostChanges, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
+import type { DataSurvey, FactsNow, Finding, LostChanges, OldDisk, PlanBody, PlannedData, RestorePlanBody, RestoreSurvey, UndoSurvey } from './plan';
 import type { HealthCheck, Protection } from './protection';
 import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
@@ -454,6 +454,11 @@ export interface HostActivities {
   surveyRestore(
     source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>,
   ): Promise<RestoreSurvey>;
+  /**
+   * The server itself, as its guest agent tells now, beside the generation that is restored. Gives the difference alone: facts are large. Ends within a minute. What keeps it from
+   * being compared is an answer; throws where catalogue or hypervisor do not answer. Read-only.
+   */
+  compareFacts(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'recoveryPointId'>): Promise<FactsNow>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
 }

@@ -134,12 +134,12 @@ export const FINDING_CODES = {
     'Compare the server after the restore with what it should be, and acknowledge that it is not known (--acknowledge-unknown).',
   ),
   FACTS_DIFFER: entry(
-    'The server was different in its newest image, which is not what is restored: packages, services or other facts of the guest differ.',
-    'See all of it: `modosu generation diff SERVER GENERATION GENERATION`.',
+    'The server itself, as its guest agent told while the plan was made, or where it could not be asked its newest image, differs from what is restored: packages, services or other facts of the guest.',
+    'What is wanted of it has to be done again after the restore. See all of it: `modosu generation diff SERVER GENERATION GENERATION`, for the server itself after an image of it (`modosu backup image SERVER --reason TEXT`).',
   ),
   FACTS_NOT_COMPARED: entry(
-    'Whether the server differs from what is restored, beside its registered changes, is not known, or not of everything: facts of a generation could not be collected, or there is no newer image to compare with.',
-    '`modosu generation show SERVER GENERATION` shows what is known; compare the server after the restore with what it should be. Nothing has to be acknowledged.',
+    'Whether the server differs from what is restored, beside its registered changes, is not known, or not of everything: the server does not run or its guest agent told nothing, and facts of a generation could not be collected, or there is no newer image to compare with.',
+    'Where the server runs and its guest agent answers, a new plan compares it. `modosu generation show SERVER GENERATION` shows what is known; compare the server after the restore with what it should be. Nothing has to be acknowledged.',
   ),
 
   // plans: passwords

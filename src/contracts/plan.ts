@@ -56,7 +56,33 @@ export interface LostChanges {
   readonly drift: { readonly of: number; readonly generation: number; readonly sentences: readonly string[] } | null;
   /** Absent: all of it was compared; or an undo or an earlier version has made the plan, and nobody has asked. */
   readonly notCompared?: FactsNotCompared;
+  /** Against the server itself, which says more than any image of it. Absent: nobody has asked, because an undo or an earlier version has made the plan. */
+  readonly now?: FactsNow;
 }
+
+/** The server as it was while the plan was made, beside the generation that is restored. */
+export type FactsNow =
+  | {
+      readonly state: 'compared';
+      /** The generation. */
+      readonly of: number;
+      /** ISO 8601: when its guest agent began to tell. */
+      readonly at: string;
+      /** In what the server differs from the generation, a line for each kind, with some names: what it told is kept nowhere. Empty: in nothing that was compared. */
+      readonly sentences: readonly string[];
+      /** What could not be compared, a line each. */
+      readonly gaps: readonly string[];
+    }
+  | {
+      readonly state: 'not-compared';
+      /**
+       * `gone`: its hypervisor does not know it. `off`: it does not run. `no-agent`: its guest agent does not answer. `no-facts`: there are none of the generation. `failed`:
+       * it was asked, or was to be asked, and has told nothing in time.
+       */
+      readonly why: 'gone' | 'off' | 'no-agent' | 'no-facts' | 'failed';
+      /** A clause, without a full stop. */
+      readonly reason: string;
+    };
 
 /** Why nobody can say, or not of everything, in what the server differs from a generation beside its registered changes. */
 export interface FactsNotCompared {
@@ -99,6 +125,8 @@ export interface RestoreSurvey {
   readonly reads?: ReadsOfRestore;
   /** What secret stores say now. Absent: nobody has asked, because there is nothing to ask for. */
   readonly credentials?: readonly SurveyedCredential[];
+  /** The server itself beside what is restored. Absent: nobody has asked. */
+  readonly factsNow?: FactsNow;
 }
 
 /** An incremental is read with all that it builds on. */

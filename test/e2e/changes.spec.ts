@@ -104,6 +104,37 @@ it('what differs although nobody has registered a change shows as that', async (
   expect(between.summary).toEqual(['1 configuration file changed, no change registered']);
 });
 
+it('what was changed since the newest image is in a plan of that image', async () => {
+  const of = await generations();
+  expect(of[0]).toMatchObject({ generation: 3 });
+  const body = async (): Promise<RestorePlanBody> => (await stack.plan(NAME)).body as RestorePlanBody;
+  const before = await body();
+  expect(before).toMatchObject({
+    recoveryPoint: { generation: 3 },
+    lostChanges: { drift: null, notCompared: { why: 'newest' }, now: { state: 'compared', of: 3, sentences: [], gaps: [] } },
+  });
+  expect(before.findings.map(({ code }) => code)).not.toEqual(expect.arrayContaining([expect.stringMatching(/^FACTS_/)]));
+
+  await sh('cp -p /opt/app/app.conf /root/app.conf; cp -p /etc/passwd /root/passwd');
+  await sh('echo "trace = true" >> /opt/app/app.conf; echo "eve:x:1666:1666::/home/eve:/bin/sh" >> /etc/passwd; sync');
+  const after = await body();
+  expect(after.lostChanges?.now).toMatchObject({
+    state: 'compared',
+    of: 3,
+    sentences: ['1 user added ("eve")', '1 configuration file changed ("/opt/app/app.conf")'],
+    gaps: [],
+  });
+  expect(after.findings.find(({ code }) => code === 'FACTS_DIFFER')).toMatchObject({
+    severity: 'warn',
+    message: expect.stringContaining('The server itself differs from generation 3') as string,
+    evidence: ['1 user added ("eve")', '1 configuration file changed ("/opt/app/app.conf")'],
+  });
+  // Nothing was imaged for it.
+  expect(await generations()).toEqual(of);
+  await sh('cp -p /root/app.conf /opt/app/app.conf; cp -p /root/passwd /etc/passwd; rm /root/app.conf /root/passwd; sync');
+  expect((await body()).lostChanges?.now).toMatchObject({ state: 'compared', sentences: [], gaps: [] });
+});
+
 it('the plan of a restore says which changes are lost, and what else is different; left as they are, the server lacks them, and undo brings them back', async () => {
   const oldest = (await generations()).find(({ generation }) => generation === 1);
   const plan = await stack.planWith(NAME, { recoveryPointId: oldest?.recoveryPointId, leaveChanges: true });
@@ -111,6 +142,7 @@ it('the plan of a restore says which changes are lost, and what else is differen
   expect(body.lostChanges).toMatchObject({
     changes: [{ id: change.id, how: 'missing', applyAgain: { kind: 'text' } }],
     drift: { of: 1, generation: 3, sentences: ['1 user added', '1 configuration file changed'] },
+    now: { state: 'compared', of: 1, sentences: ['1 user added ("importer")', '1 configuration file changed ("/opt/app/app.conf")'] },
   });
   expect(body.findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['CHANGES_LOST', 'FACTS_DIFFER']));
   expect(body.losses).toContain('Configuration change "More workers, and an account for the importer" (OPS-12).');

@@ -1,6 +1,6 @@
 import type { ServerRecord } from '../../src/catalog/catalog';
 import { ModosuError } from '../../src/contracts/errors';
-import type { Finding } from '../../src/contracts/plan';
+import type { Finding, LostChanges } from '../../src/contracts/plan';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness } from './api-harness';
 import { cli, CliRun, startCli, until } from './cli-harness';
@@ -209,6 +209,31 @@ describe('modosu, runs', () => {
       expect(stdout).toContain('no estimate yet: fewer than three measured restores');
       expect(stdout).toContain(hash ?? 'no hash');
       expect(stdout).toContain(`modosu restore run ${planId} --reason "WHY" --confirm db01 --wait`);
+    });
+
+    it.each<[string, Partial<LostChanges>, RegExp]>([
+      [
+        'the server itself',
+        { now: { state: 'compared', of: 1, at: '2026-03-02T12:00:00.000Z', sentences: [], gaps: [] } },
+        /the server itself, as it was at 2026-03-02 12:00:00Z\n/,
+      ],
+      [
+        'the server itself in part',
+        { now: { state: 'compared', of: 1, at: '2026-03-02T12:00:00.000Z', sentences: [], gaps: ['users: not compared'] } },
+        /the server itself, as it was at 2026-03-02 12:00:00Z, in part\n/,
+      ],
+      [
+        'its newest image',
+        { drift: { of: 1, generation: 9, sentences: [] }, now: { state: 'not-compared', why: 'off', reason: 'it is off' } },
+        /the newest image of the server, generation 9\n/,
+      ],
+      // As an earlier version has stored it.
+      ['nothing', { notCompared: { why: 'newest', generations: [1], sentences: [] } }, /nothing\n/],
+    ])('says with what the generation was compared: %s', async (_what, changes, text) => {
+      const lostChanges = { changes: [], returning: [], isKnown: true, drift: null, ...changes };
+      api.runStarter.onPlan = async ({ input: { planId } }) => void setTimeout(() => void api.completePlan(planId, server, point, [], { lostChanges }), 30);
+      const { code, stdout } = await cli(api, PLAN);
+      expect([code, stdout.split('compared with')[1]?.trimStart()]).toEqual([0, expect.stringMatching(new RegExp(`^${text.source}`))]);
     });
 
     it('--keep-disk asks for disks that stay, once or several times, and the plan says which do', async () => {

@@ -181,7 +181,7 @@ export const SURVEY: RestoreSurvey = {
   },
 };
 
-const PLAN_SOURCE: PlanSource = {
+export const PLAN_SOURCE: PlanSource = {
   planId: RESTORE.planId,
   runId: RUN.runId,
   serverId: RUN.serverId,
@@ -545,6 +545,7 @@ export class Rehearsal {
       surveyCredentials: async () => [],
       setCredential: async () => ({ isSet: true, version: '2', evidence: 'the guest accepts it' }),
       collectFacts: async () => ({ state: 'collected', collectedAt: '2026-03-01T00:00:00.000Z', family: 'debian', entries: 12, failed: [], truncated: [] }),
+      compareFacts: async () => ({ state: 'compared', of: 1, at: '2026-03-02T12:00:00.000Z', sentences: [], gaps: [] }),
       changesAt: async () => ({ contained: [], partly: [], more: 0 }),
       changesSincePlan: async () => [],
       examineForBackup: async ({ mode }) => ({

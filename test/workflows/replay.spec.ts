@@ -8,6 +8,7 @@ import type { RunTrace } from '../../src/contracts/activities';
 import type { CredentialDeclaration } from '../../src/contracts/credential';
 import { ModosuError } from '../../src/contracts/errors';
 import { backupSetWorkflowId, serverWorkflowId } from '../../src/contracts/ids';
+import type { LostChanges } from '../../src/contracts/plan';
 import type { PlanDataInput } from '../../src/contracts/workflows';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { findingAbout } from '../support/made-up-relations';
@@ -24,6 +25,7 @@ import {
   ONLINE,
   openStage,
   PLAN,
+  PLAN_SOURCE,
   Rehearsal,
   RESTORE,
   RESTORE_DATA,
@@ -97,6 +99,7 @@ function judgedAgain(): NonNullable<Scripted['judgeRun']> {
     steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : [],
   });
 }
+const NOTHING_LOST: LostChanges = { changes: [], returning: [], isKnown: true, drift: null };
 const PLAN_DATA: PlanDataInput = {
   planId: RESTORE_DATA.planId,
   serverId: RESTORE_DATA.serverId,
@@ -185,6 +188,11 @@ const SCENES: Readonly<Record<string, Scene>> = {
   },
   'backup-image.markers': { type: 'backupImage', input: ONLINE, scripted: ASKED },
   'restore-server.relations': { type: 'restoreServer', input: RESTORE, scripted: JUDGED },
+  'plan-restore.facts-now': {
+    type: 'planRestore',
+    input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null },
+    scripted: { ...ASKED, choosePlanSource: async ({ planId }) => ({ ...PLAN_SOURCE, planId, lostChanges: NOTHING_LOST }) },
+  },
   'plan-restore.ready': { type: 'planRestore', input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null } },
 };
 

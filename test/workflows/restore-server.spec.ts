@@ -2,7 +2,9 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LostChange } from '../../src/contracts/change';
 import { newId } from '../../src/contracts/ids';
+import type { RestoreSurvey } from '../../src/contracts/plan';
 import type { ProbeJob } from '../../src/contracts/reading';
+import type { PlanRestoreInput } from '../../src/contracts/workflows';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
@@ -431,6 +433,100 @@ describe('planRestore', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('planRestore', { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null })).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual(['choosePlanSource', 'surveyRestore', 'composePlan']);
+  });
+
+  describe('beside the server itself', () => {
+    const input = { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null };
+    const choosePlanSource: Scripted['choosePlanSource'] = async ({ planId, serverId }) => ({
+      planId,
+      runId: RESTORE.runId,
+      serverId,
+      serverName: 'db01',
+      uuid: RESTORE.uuid,
+      hypervisor: 'kvm1',
+      repository: 'main',
+      recoveryPointId: BACKUP.recoveryPointId,
+      measuredRecoverySeconds: [],
+      protection: NO_PROTECTION,
+      openWayBacks: [],
+      lostChanges: { changes: [], returning: [], isKnown: true, drift: null, notCompared: { why: 'newest', generations: [1], sentences: [] } },
+    });
+    const planned = async (scripted: Scripted, asked: Partial<PlanRestoreInput> = {}) => {
+      const surveys: RestoreSurvey[] = [];
+      const composePlan: Scripted['composePlan'] = async (_source, survey) => void surveys.push(survey);
+      const rehearsal = rehearse({ choosePlanSource, composePlan, ...scripted });
+      expect(await rehearsal.play('planRestore', { ...input, ...asked })).toBe('COMPLETED');
+      return { calls: rehearsal.calls, factsNow: surveys[0]?.factsNow };
+    };
+    const told = { state: 'compared', of: 1, at: '2026-03-02T12:00:00.000Z', sentences: ['1 user added ("eve")'], gaps: [] } as const;
+
+    it('asks it while the recovery point is looked at, also where the peers choose or several go back together', async () => {
+      const all: RestoreSurvey['factsNow'][] = [];
+      const set = { id: 'rset_1', members: [{ serverId: 'srv_2', server: 'db02' }] } as unknown as PlanRestoreInput['set'];
+      for (const asked of [{}, { findCompatible: true }, { set }]) {
+        let asking!: () => void;
+        const isAsked = new Promise<void>((resolve) => (asking = resolve));
+        const of: unknown[] = [];
+        const { factsNow, calls } = await planned(
+          {
+            // Neither would end if the one waited for the other.
+            compareFacts: async (source) => (of.push(source), asking(), told),
+            surveyRestore: async () => (await isAsked, SURVEY),
+          },
+          asked,
+        );
+        all.push(factsNow);
+        expect(calls.at(-1)).toBe('composePlan');
+        expect(of).toEqual([
+          { serverId: RESTORE.serverId, serverName: 'db01', uuid: RESTORE.uuid, hypervisor: 'kvm1', recoveryPointId: BACKUP.recoveryPointId },
+        ]);
+      }
+      expect(all).toEqual([told, told, told]);
+    });
+
+    it('is made without it where it cannot be asked: once, and why is passed on', async () => {
+      const silent = { state: 'not-compared', why: 'no-agent', reason: 'its guest agent does not answer' } as const;
+      expect((await planned({ compareFacts: async () => silent })).factsNow).toEqual(silent);
+      const { factsNow, calls } = await planned({ compareFacts: failing('HYPERVISOR_UNREACHABLE', 'it is away') });
+      expect(factsNow).toEqual({ state: 'not-compared', why: 'failed', reason: 'HYPERVISOR_UNREACHABLE: it is away' });
+      expect(calls.filter((call) => call === 'compareFacts')).toHaveLength(1);
+    });
+
+    it('is made within its time although it does not get to an end', async () => {
+      let release!: () => void;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      const composed: unknown[] = [];
+      const startedAt = performance.now();
+      await planned({
+        compareFacts: async () => {
+          const alive = setInterval(() => Context.current().heartbeat(), 1_000);
+          await released;
+          clearInterval(alive);
+          return told;
+        },
+        composePlan: async (_source, { factsNow }) => {
+          composed.push(factsNow, performance.now() - startedAt);
+          release();
+        },
+      });
+      expect(composed).toEqual([{ state: 'not-compared', why: 'failed', reason: expect.stringContaining('NO_WORKER') as string }, expect.any(Number)]);
+      expect(composed[1]).toBeLessThan(75_000);
+    });
+
+    it('fails as it did where the recovery point cannot be read, without waiting for it', async () => {
+      let release!: () => void;
+      const released = new Promise<void>((resolve) => (release = resolve));
+      let written: unknown;
+      await planned({
+        surveyRestore: failing('RECOVERY_POINT_INCOMPLETE'),
+        compareFacts: async () => (await released, told),
+        failPlan: async (_planId, error) => {
+          written = error;
+          release();
+        },
+      });
+      expect(written).toMatchObject({ code: 'RECOVERY_POINT_INCOMPLETE' });
+    });
   });
 
   describe('with the newest recovery point that the peers accept', () => {

@@ -109,6 +109,15 @@ export const hostLooks = (hypervisor: string): Pick<HostActivities, 'surveyResto
     retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumAttempts: 5 },
   });
 
+/** What a server is now, for a plan: it is made without, when nobody tells that within a minute. Not asked twice: the guest may be the reason. */
+export const factLooks = (hypervisor: string): Pick<HostActivities, 'compareFacts'> =>
+  proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    scheduleToCloseTimeout: '60 s',
+    heartbeatTimeout: '30 s',
+    retry: { maximumAttempts: 1 },
+  });
+
 /**
  * Calls that change a server. Each reads the fence right before it writes and looks before it acts, so that a second try is harmless. The heartbeat is what
  * notices a worker that died while it waited for a guest. Patient (about ten minutes): a libvirtd that is being updated must not undo a restore.

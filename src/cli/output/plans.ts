@@ -1,5 +1,5 @@
 import { formatBytes } from '../../contracts/format';
-import { keptDisksOf, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
+import { keptDisksOf, type LostChanges, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
 import { plannedCredentialsText } from './credentials';
 import type { SetOfPlan } from '../../contracts/restore-set';
 import { dataPlanText, lossAndTime, selectionText } from './data';
@@ -86,7 +86,7 @@ function identity({ server, before, definitionFrom, nvramNewPath, renewsGenerati
   );
 }
 
-function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): string {
+function recoveryPoint({ recoveryPoint: point, lostChanges }: RestorePlanBody, now: Date): string {
   return fields(
     [
       ['id', point.id],
@@ -96,9 +96,16 @@ function recoveryPoint({ recoveryPoint: point }: RestorePlanBody, now: Date): st
       ['reason', point.reason],
       ['repository', point.repository],
       ...(point.reads === undefined ? [] : [['reads', readsText(point.reads)] as const]),
+      ...(lostChanges === undefined ? [] : [['compared with', comparedText(lostChanges)] as const]),
     ],
     '  ',
   );
+}
+
+/** Beside what it was looked for differences that nobody has registered. */
+function comparedText({ drift, now }: LostChanges): string {
+  if (now?.state === 'compared') return `the server itself, as it was at ${utc(now.at)}${now.gaps.length === 0 ? '' : ', in part'}`;
+  return drift === null ? 'nothing' : `the newest image of the server, generation ${drift.generation}`;
 }
 
 const readsText = ({ recoveryPoints, bytes }: NonNullable<RestorePlanBody['recoveryPoint']['reads']>): string =>

@@ -57,6 +57,26 @@ const commonFields = {
   createdAt: timestamp,
 };
 
+const factsNowSchema = z.discriminatedUnion('state', [
+  z.object({
+    state: z.literal('compared'),
+    of: z.int().meta({ description: 'The generation that is restored.' }),
+    at: timestamp.meta({ description: 'When the guest agent of the server began to tell.' }),
+    sentences: z
+      .array(z.string())
+      .meta({ description: 'In what the server differs from the generation, with some names. Empty: in nothing that was compared.' }),
+    gaps: z.array(z.string()).meta({ description: 'What could not be compared.' }),
+  }),
+  z.object({
+    state: z.literal('not-compared'),
+    why: z.enum(['gone', 'off', 'no-agent', 'no-facts', 'failed']).meta({
+      description:
+        'gone: its hypervisor does not know it. off: it does not run. no-agent: its guest agent does not answer. no-facts: there are none of the generation. failed: it told nothing in time.',
+    }),
+    reason: z.string(),
+  }),
+]);
+
 const lostChangesSchema = z
   .object({
     changes: z.array(lostChangeSchema).meta({ description: 'The server has them; the generation does not, or not wholly.' }),
@@ -73,6 +93,10 @@ const lostChangesSchema = z
         description:
           'Why it cannot be said, or not of everything, what differs: no later image of the present disks (newest), none of them at all (no-image), facts that could not be collected (no-facts) or not completely (in-part). Absent: all was compared, or the plan is of an undo or an earlier version.',
       }),
+    now: factsNowSchema.optional().meta({
+      description:
+        'The server itself, as it was while the plan was made, beside the generation that is restored; where it is compared it says more than drift, which goes by images alone. Absent: the plan is of an undo or an earlier version.',
+    }),
   })
   .meta({ id: 'LostChanges' }) satisfies z.ZodType<LostChanges>;
 

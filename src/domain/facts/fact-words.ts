@@ -1,4 +1,5 @@
 import type { FactDiff, FactKind, FactSectionDiff } from '../../contracts/facts';
+import { namesOf } from '../../contracts/text';
 
 const NOUNS: Readonly<Record<FactKind, readonly [one: string, many: string]>> = {
   os: ['fact about the OS', 'facts about the OS'],
@@ -14,7 +15,9 @@ const NOUNS: Readonly<Record<FactKind, readonly [one: string, many: string]>> = 
   files: ['configuration file', 'configuration files'],
 };
 
-const SIDES = { before: 'of the earlier one', after: 'of the later one', both: 'of either' } as const;
+type Sides = Readonly<Record<'before' | 'after' | 'both', string>>;
+
+const SIDES: Sides = { before: 'of the earlier one', after: 'of the later one', both: 'of either' };
 
 /**
  * A line for each kind with differences, such as "3 packages changed, 1 added", then one for each that could not be compared (as a whole). No line: everything
@@ -25,29 +28,34 @@ export const summariseFactDiff = (diff: FactDiff): readonly string[] => [...diff
 /** Those with differences alone. */
 export const differencesOf = ({ sections }: FactDiff): readonly string[] => sections.flatMap((section) => differencesIn(section));
 
-/** Those that could not be compared (as a whole) alone. */
-export const gapsOf = ({ sections }: FactDiff): readonly string[] => sections.flatMap((section) => gapIn(section));
+/** The same with the names of some, for whoever cannot look them up anywhere else. Each line has at most about 2,000 characters. */
+export const namedDifferencesOf = ({ sections }: FactDiff): readonly string[] =>
+  sections.flatMap((section) => differencesIn(section, (entries) => ` (${namesOf(entries.map(({ key }) => key))})`));
 
-function differencesIn(section: FactSectionDiff): readonly string[] {
-  const counts = [
-    [section.changed.length, 'changed'],
+/** Those that could not be compared (as a whole) alone. `sides`: what the two are called. */
+export const gapsOf = ({ sections }: FactDiff, sides: Sides = SIDES): readonly string[] => sections.flatMap((section) => gapIn(section, sides));
+
+function differencesIn(section: FactSectionDiff, named: (entries: readonly { readonly key: string }[]) => string = () => ''): readonly string[] {
+  const parts = [
+    [section.changed, 'changed'],
     ...(section.state === 'compared'
       ? ([
-          [section.added.length, 'added'],
-          [section.removed.length, 'removed'],
+          [section.added, 'added'],
+          [section.removed, 'removed'],
         ] as const)
       : []),
   ] as const;
-  const [first, ...others] = counts.filter(([count]) => count > 0);
+  const [first, ...others] = parts.filter(([entries]) => entries.length > 0);
   if (first === undefined) return [];
-  const [count, what] = first;
-  return [[`${count} ${NOUNS[section.kind][count === 1 ? 0 : 1]} ${what}`, ...others.map((other) => other.join(' '))].join(', ')];
+  const noun = NOUNS[section.kind][first[0].length === 1 ? 0 : 1];
+  const words = ([entries, what]: (typeof parts)[number]): string => `${what}${named(entries)}`;
+  return [[`${first[0].length} ${noun} ${words(first)}`, ...others.map((other) => `${other[0].length} ${words(other)}`)].join(', ')];
 }
 
-function gapIn(section: FactSectionDiff): readonly string[] {
+function gapIn(section: FactSectionDiff, sides: Sides): readonly string[] {
   if (section.state === 'compared') return [];
   const [, many] = NOUNS[section.kind];
   if (section.gap.reason === 'truncated') return [`${many}: only some were collected, so what was added or removed is not known`];
   const { side, code } = section.gap;
-  return [`${many}: not compared, those ${SIDES[side]} were not collected${code === null ? '' : ` (${code})`}`];
+  return [`${many}: not compared, those ${sides[side]} were not collected${code === null ? '' : ` (${code})`}`];
 }

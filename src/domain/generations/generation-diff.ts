@@ -25,7 +25,8 @@ export function diffGenerations(one: GenerationDetail, other: GenerationDetail):
   };
 }
 
-function factsOf({ sections, facts }: GenerationDetail): ServerFacts | null {
+/** Null: it has none. */
+export function factsOf({ sections, facts }: GenerationDetail): ServerFacts | null {
   if (sections === null || facts.state === 'missing') return null;
   return { format: 'modosu-server-facts', version: 1, collectedAt: facts.collectedAt, family: facts.family, sections };
 }

@@ -111,4 +111,80 @@ describe('what going back does to the configuration', () => {
       expect(notCompared(inPart, { of: 3, generation: 9, sentences: [gap] }).map(({ code }) => code)).toEqual(['FACTS_NOT_COMPARED']);
     });
   });
+
+  describe('where the server itself', () => {
+    const AT = '2026-03-02T12:00:00.000Z';
+    const drift = { of: 3, generation: 9, sentences: ['3 packages changed'] };
+    const findings = (now: LostChanges['now'], changes: Partial<LostChanges> = { drift }) =>
+      changeFindings(lost({ ...changes, ...(now === undefined ? {} : { now }) }), 'db01', 3, false);
+    const compared = { state: 'compared', of: 3, at: AT, sentences: ['1 user added ("eve")'], gaps: [] } as const;
+    const off = { state: 'not-compared', why: 'off', reason: 'it is off' } as const;
+    const newest = { drift: null, notCompared: { why: 'newest', generations: [3], sentences: [] } } as const;
+
+    it('was compared, it says more than its images', () => {
+      for (const changes of [{ drift }, newest, { drift: null, notCompared: { why: 'no-image', generations: [3], sentences: [] } as const }]) {
+        expect(findings(compared, changes)).toEqual([
+          {
+            code: 'FACTS_DIFFER',
+            severity: 'warn',
+            message: `The server itself differs from generation 3, which is restored, as its guest agent told at ${AT}.`,
+            remedy: expect.stringContaining('`modosu backup image db01 --reason TEXT`, then `modosu generation diff db01 3 N`') as string,
+            evidence: ['1 user added ("eve")'],
+          },
+        ]);
+        expect(findings({ ...compared, sentences: [] }, changes)).toEqual([]);
+      }
+    });
+
+    it('did not tell everything, the rest is not known, and its images fill in', () => {
+      expect(findings({ ...compared, gaps: ['packages: not compared'] })).toMatchObject([
+        { code: 'FACTS_DIFFER', evidence: ['1 user added ("eve")'] },
+        { code: 'FACTS_DIFFER', message: expect.stringContaining('in its newest image, generation 9') as string, evidence: ['3 packages changed'] },
+        {
+          code: 'FACTS_NOT_COMPARED',
+          severity: 'warn',
+          message: expect.stringMatching(/^Not everything of the server itself, .* could be compared with generation 3:/) as string,
+          evidence: ['packages: not compared'],
+        },
+      ]);
+    });
+
+    it('could not be compared, its newest image is, and that what came after it is not known is said', () => {
+      expect(findings(off)).toMatchObject([
+        { code: 'FACTS_DIFFER', message: expect.stringContaining('in its newest image, generation 9') as string, evidence: ['3 packages changed'] },
+        {
+          code: 'FACTS_NOT_COMPARED',
+          severity: 'ok',
+          message:
+            'What was changed on the server since generation 9, its newest image, without being registered is not known. The server itself was not compared: it is off.',
+          remedy: expect.stringMatching(/`modosu generation show db01 9` shows .* a new plan compares the server itself\.$/) as string,
+        },
+      ]);
+      expect(findings(off, { drift: { ...drift, sentences: [] } }).map(({ code, severity }) => `${code} ${severity}`)).toEqual(['FACTS_NOT_COMPARED ok']);
+    });
+
+    it.each([
+      [off, 'ok', 'it is off'],
+      [{ state: 'not-compared', why: 'gone', reason: 'gone' }, 'ok', 'gone'],
+      [{ state: 'not-compared', why: 'no-agent', reason: 'silent' }, 'ok', 'silent'],
+      // It could have been known.
+      [{ state: 'not-compared', why: 'failed', reason: 'NO_WORKER: no answer' }, 'warn', 'NO_WORKER: no answer'],
+      [{ state: 'not-compared', why: 'no-facts', reason: 'generation 3 has no facts (it was off)' }, 'warn', 'generation 3 has no facts (it was off)'],
+    ] as const)('and its newest image, which is restored, have nothing to be compared with: %j', (now, severity, reason) => {
+      expect(findings(now, newest)).toMatchObject([
+        {
+          code: 'FACTS_NOT_COMPARED',
+          severity,
+          message: `What was changed on the server since generation 3, its newest image, without being registered is not known. The server itself was not compared: ${reason}.`,
+        },
+      ]);
+    });
+
+    it.each(['no-image', 'no-facts', 'in-part'] as const)('and its images cannot be compared, both are said: %s', (why) => {
+      const [before] = findings(undefined, { drift: null, notCompared: { why, generations: [3], sentences: [] } });
+      const [after, ...others] = findings(off, { drift: null, notCompared: { why, generations: [3], sentences: [] } });
+      expect(after?.message).toBe(`${before?.message} The server itself was not compared: it is off.`);
+      expect([after?.severity, others]).toEqual(['warn', []]);
+    });
+  });
 });

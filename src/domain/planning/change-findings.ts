@@ -1,5 +1,5 @@
 import type { LostChange } from '../../contracts/change';
-import type { FactsNotCompared, Finding, LostChanges } from '../../contracts/plan';
+import type { FactsNotCompared, FactsNow, Finding, LostChanges } from '../../contracts/plan';
 import { namesOf, quoted } from '../../contracts/text';
 
 /** What going back to a generation does to the configuration of its server. Pure. */
@@ -68,40 +68,81 @@ function evidenceOf({ id, ticket, completedAt, applyAgain }: LostChange): string
   return [id, ...(ticket === null ? [] : [ticket]), ...(completedAt === null ? [] : [`complete ${completedAt}`]), how].join(', ');
 }
 
-/** What differs between the images although nobody has said so: whoever restores finds out from here, not from the users. */
-function driftFindings({ drift, notCompared }: LostChanges, server: string): readonly Finding[] {
-  const gaps = notCompared?.why === 'in-part' ? notCompared.sentences : [];
-  const differences = drift?.sentences.filter((sentence) => !gaps.includes(sentence)) ?? [];
+/**
+ * What differs although nobody has said so: whoever restores finds out from here, not from the users. The server itself says more than its images; these are what is left where it
+ * could not be asked, and they fill in where it has not told everything.
+ */
+function driftFindings(lost: LostChanges, server: string): readonly Finding[] {
+  const { now } = lost;
+  if (now?.state !== 'compared') return [...imageDriftFindings(lost, server), ...notComparedFindings(lost, server, now)];
   return [
-    ...(drift === null || differences.length === 0
+    ...(now.sentences.length === 0
       ? []
       : [
           {
             code: 'FACTS_DIFFER',
             severity: 'warn' as const,
-            message: `The server was different in its newest image, generation ${drift.generation}, which is not what is restored.`,
-            remedy: `See all of it: \`modosu generation diff ${server} ${drift.of} ${drift.generation}\`.`,
-            evidence: differences,
+            message: `The server itself differs from generation ${now.of}, which is restored, as its guest agent told at ${now.at}.`,
+            remedy: `What is wanted of it has to be done again after the restore. To see all of it: \`modosu backup image ${server} --reason TEXT\`, then \`modosu generation diff ${server} ${now.of} N\` with the generation of that image.`,
+            evidence: now.sentences,
           },
         ]),
-    ...(notCompared === undefined ? [] : [notComparedFinding(notCompared, server)]),
+    ...(now.gaps.length === 0
+      ? []
+      : [
+          ...imageDriftFindings(lost, server),
+          {
+            code: 'FACTS_NOT_COMPARED',
+            severity: 'warn' as const,
+            message: `Not everything of the server itself, as its guest agent told at ${now.at}, could be compared with generation ${now.of}: of the rest it is not known whether it differs from what is restored.`,
+            remedy: `${namedCommands([now.of], server)} what is known of then; compare the rest of the server after the restore with what it should be.`,
+            evidence: now.gaps,
+          },
+        ]),
   ];
 }
 
+/** What differs between the images. */
+function imageDriftFindings({ drift, notCompared }: LostChanges, server: string): readonly Finding[] {
+  const gaps = notCompared?.why === 'in-part' ? notCompared.sentences : [];
+  const differences = drift?.sentences.filter((sentence) => !gaps.includes(sentence)) ?? [];
+  if (drift === null || differences.length === 0) return [];
+  return [
+    {
+      code: 'FACTS_DIFFER',
+      severity: 'warn',
+      message: `The server was different in its newest image, generation ${drift.generation}, which is not what is restored.`,
+      remedy: `See all of it: \`modosu generation diff ${server} ${drift.of} ${drift.generation}\`.`,
+      evidence: differences,
+    },
+  ];
+}
+
+type NotAsked = Extract<FactsNow, { readonly state: 'not-compared' }>;
+
 /** Without it, a plan that could not look would read like one that has found nothing. It warns and asks for nothing: a server whose agent tells nothing can be restored. */
-function notComparedFinding({ why, generations, sentences }: FactsNotCompared, server: string): Finding {
+function notComparedFindings({ drift, notCompared }: LostChanges, server: string, now: NotAsked | undefined): readonly Finding[] {
+  if (notCompared !== undefined) return [notComparedFinding(notCompared, server, now)];
+  // Its images were compared, all of them; what came after the newest one is not in them.
+  return now === undefined || drift === null ? [] : [notComparedFinding({ why: 'newest', generations: [drift.generation], sentences: [] }, server, now)];
+}
+
+function notComparedFinding({ why, generations, sentences }: FactsNotCompared, server: string, now: NotAsked | undefined): Finding {
   const [first = 0] = generations;
   const isNewest = why === 'newest';
+  const again = now === undefined || now.why === 'no-facts' ? '' : ' Where the server runs and its guest agent answers, a new plan compares the server itself.';
   return {
     code: 'FACTS_NOT_COMPARED',
-    // Nothing is amiss with a restore of the newest image: that what came after it is unknown is so with every one.
-    severity: isNewest ? 'ok' : 'warn',
-    message: notComparedText(why, generations),
-    remedy: isNewest
-      ? `\`modosu generation show ${server} ${first}\` shows what is known of the server then; what was done to it since, only those know who did it.`
-      : why === 'in-part'
-        ? `${namedCommands(generations, server)} what is known; compare the rest of the server after the restore with what it should be.`
-        : `${namedCommands(generations, server)} what is known, \`modosu generation list ${server}\` which generations have facts: \`modosu generation diff\` compares any two of those. Compare the server after the restore with what it should be.`,
+    // Nothing is amiss with a server that is off, as most are that are restored: that what came after its newest image is unknown is so with every one of them.
+    severity: isNewest && now?.why !== 'failed' && now?.why !== 'no-facts' ? 'ok' : 'warn',
+    message: notComparedText(why, generations, now),
+    remedy: `${
+      isNewest
+        ? `\`modosu generation show ${server} ${first}\` shows what is known of the server then; what was done to it since, only those know who did it.`
+        : why === 'in-part'
+          ? `${namedCommands(generations, server)} what is known; compare the rest of the server after the restore with what it should be.`
+          : `${namedCommands(generations, server)} what is known, \`modosu generation list ${server}\` which generations have facts: \`modosu generation diff\` compares any two of those. Compare the server after the restore with what it should be.`
+    }${again}`,
     evidence: sentences,
   };
 }
@@ -109,18 +150,21 @@ function notComparedFinding({ why, generations, sentences }: FactsNotCompared, s
 const namedCommands = (generations: readonly number[], server: string): string =>
   `${generations.map((generation) => `\`modosu generation show ${server} ${generation}\``).join(' and ')} ${generations.length === 1 ? 'shows' : 'show'}`;
 
-function notComparedText(why: FactsNotCompared['why'], generations: readonly number[]): string {
+function notComparedText(why: FactsNotCompared['why'], generations: readonly number[], now: NotAsked | undefined): string {
   const unknown = 'Whether the server differs from what is restored, beside its registered changes, is not known';
   const which = `${generations.length === 1 ? 'generation' : 'generations'} ${generations.join(' and ')}`;
+  const itself = now === undefined ? '' : ` The server itself was not compared: ${now.reason}.`;
   switch (why) {
     case 'newest':
-      return `What was changed on the server since ${which} without being registered is not known: it is the newest image, and there is nothing newer to compare it with.`;
+      return now === undefined
+        ? `What was changed on the server since ${which} without being registered is not known: it is the newest image, and there is nothing newer to compare it with.`
+        : `What was changed on the server since ${which}, its newest image, without being registered is not known.${itself}`;
     case 'no-image':
-      return `${unknown}: there is no newer image of the disks that it has now to compare ${which} with.`;
+      return `${unknown}: there is no newer image of the disks that it has now to compare ${which} with.${itself}`;
     case 'no-facts':
-      return `${unknown}: there are no facts of ${which}.`;
+      return `${unknown}: there are no facts of ${which}.${itself}`;
     case 'in-part':
-      return `Not everything of ${which} could be compared: of the rest it is not known whether the server differs from what is restored.`;
+      return `Not everything of ${which} could be compared: of the rest it is not known whether the server differs from what is restored.${itself}`;
   }
 }
 

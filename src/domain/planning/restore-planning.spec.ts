@@ -138,6 +138,17 @@ describe('planRestore', () => {
     expect(others).toEqual(planRestore(source(), survey(), NOW).findings);
   });
 
+  it('says beside what it looked for differences: the server itself, where that has told', () => {
+    const lostChanges = { changes: [], returning: [], isKnown: true, drift: null, notCompared: { why: 'newest', generations: [1], sentences: [] } } as const;
+    const factsNow = { state: 'compared', of: 1, at: '2026-03-02T11:59:00.000Z', sentences: ['1 user added ("eve")'], gaps: [] } as const;
+    const planned = (asked: { readonly factsNow?: typeof factsNow }) => planRestore({ ...source(), lostChanges }, { ...survey(), ...asked }, NOW);
+    expect(planned({ factsNow }).lostChanges).toEqual({ ...lostChanges, now: factsNow });
+    expect(planned({ factsNow }).findings).toContainEqual(expect.objectContaining({ code: 'FACTS_DIFFER', evidence: ['1 user added ("eve")'] }));
+    // Nobody has asked: a plan that an earlier version has begun.
+    expect(planned({}).lostChanges).toEqual(lostChanges);
+    expect(planRestore(source(), { ...survey(), factsNow }, NOW)).not.toHaveProperty('lostChanges');
+  });
+
   it('keeps the present definition and says that power will be cut when the agent is silent', () => {
     const plan = planRestore(source(), survey(), NOW);
     expect(plan.definitionFrom).toBe('present');

@@ -1,6 +1,6 @@
 import type { DataChoice, PlanSource } from '../../contracts/activities';
 import type { PlannedCredential } from '../../contracts/credential';
-import type { Finding, KeptDisk, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
+import type { Finding, KeptDisk, LostChanges, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
 import type { NicInspection, ServerInspection } from '../../contracts/server';
 import type { StateBefore } from '../../contracts/way-back';
 import { changeFindings, changeLosses } from './change-findings';
@@ -56,6 +56,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
   const renewsGenerationId = definitionFrom === 'present' ? present?.generationId != null : manifest.generationId !== null;
 
   const appliesChanges = source.leaveChanges === false;
+  const lostChanges = withFactsNow(source, survey);
   const credentials = restoredCredentials(source, survey, waitsForAgent);
 
   return {
@@ -100,7 +101,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       data: data.map(({ item }) => item),
       oldDisks: oldDisks.map(({ target }) => target),
       relations: judged,
-      ...(appliesChanges ? { changes: source.lostChanges?.changes ?? [] } : {}),
+      ...(appliesChanges ? { changes: lostChanges?.changes ?? [] } : {}),
       credentials: credentials.flatMap(({ account, isSet }) => (isSet ? [account] : [])),
     }),
     findings: [
@@ -117,7 +118,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
       ...judged.findings,
-      ...changeFindings(source.lostChanges, source.serverName, manifest.generation, appliesChanges),
+      ...changeFindings(lostChanges, source.serverName, manifest.generation, appliesChanges),
       ...credentialFindings(credentials, { generation: manifest.generation, now, notSetBecause: notSetBecause(source, waitsForAgent) }),
       ...dataFindings(choices, manifest),
       ...dataNeedsAgent(data, waitsForAgent),
@@ -126,8 +127,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...wayBackFindings(source),
       ...targets.space.flatMap((need) => spaceFindings(need, source)),
     ],
-    losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(source.lostChanges)],
-    ...(source.lostChanges === undefined ? {} : { lostChanges: source.lostChanges, appliesChanges }),
+    losses: [...describeLosses(survey, restored, keptDisks, data, now), ...changeLosses(lostChanges)],
+    ...(lostChanges === undefined ? {} : { lostChanges, appliesChanges }),
     ...(judged.relations.length + judged.steps.length === 0 ? {} : { relations: judged.relations, relationSteps: judged.steps }),
     ...(credentials.length === 0 ? {} : { credentials }),
     ...(source.set === undefined ? {} : { restoreSet: source.set }),
@@ -144,6 +145,10 @@ export interface JudgedRelations extends RelationShape {
 }
 
 const NOT_JUDGED: JudgedRelations = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };
+
+const withFactsNow = ({ lostChanges }: PlanSource, { factsNow }: RestoreSurvey): LostChanges | undefined =>
+  lostChanges === undefined || factsNow === undefined ? lostChanges : { ...lostChanges, now: factsNow };
+
 /** Nobody has asked where a plan was begun by an earlier version. */
 const restoredCredentials = (source: PlanSource, { manifest, credentials: surveyed }: RestoreSurvey, waitsForAgent: boolean): readonly PlannedCredential[] =>
   surveyed === undefined

@@ -23,19 +23,21 @@ export interface CollectOptions {
   /** Abort: rejects with the signal's reason at once; what the agent was asked last goes on in the guest for some seconds. */
   readonly signal?: AbortSignal;
   readonly now: () => Date;
+  /** For all kinds together; those for which there is no time left fail with that. Absent: `FACT_LIMITS.totalMs`, a minute. */
+  readonly totalMs?: number;
 }
 
 const MAX_MESSAGE = 300;
 
 /**
- * What a server is now, as its guest agent tells; within a minute. Reads only, and may run at any time, but not while the file systems of the guest are frozen.
+ * What a server is now, as its guest agent tells; within `totalMs`. Reads only, and may run at any time, but not while the file systems of the guest are frozen.
  *
  * Rejects for nothing that a guest does or says: a section that cannot be collected says why, and the others go on. When nobody answers (any more), all that are
  * left fail with that error and nothing more is asked. The source of all facts is the guest, which may lie.
  */
-export async function collectFacts(agent: GuestAgent, { configurationPaths, signal, now }: CollectOptions): Promise<ServerFacts> {
+export async function collectFacts(agent: GuestAgent, { configurationPaths, signal, now, totalMs }: CollectOptions): Promise<ServerFacts> {
   const collectedAt = now().toISOString();
-  const source = new FactSource(agent, signal);
+  const source = new FactSource(agent, signal, totalMs);
   const systemd = new SystemdUnits(source);
   let family: OsFamily = 'linux';
   const collectors: Readonly<Record<FactKind, () => Promise<Collected>>> = {

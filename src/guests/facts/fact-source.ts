@@ -32,7 +32,7 @@ const NOBODY_THERE = new Set(['AGENT_ABSENT', 'AGENT_SILENT', 'GUEST_SSH_REFUSED
  * forbids, nothing is asked again: the same error is thrown at once. Rejects with the signal's reason when it is aborted; what was asked last is not waited for.
  */
 export class FactSource {
-  private readonly endsAt = performance.now() + FACT_LIMITS.totalMs - ENDED_WITHIN_MS - GRACE_MS;
+  private readonly endsAt: number;
   private sectionEndsAt = 0;
   private nobodyThere: ModosuError | null = null;
   private programsForbidden: ModosuError | null = null;
@@ -41,7 +41,10 @@ export class FactSource {
   constructor(
     private readonly agent: GuestAgent,
     private readonly signal: AbortSignal | undefined,
+    /** For all sections together, until the last answer is not waited for any more. */
+    private readonly totalMs: number = FACT_LIMITS.totalMs,
   ) {
+    this.endsAt = performance.now() + totalMs - ENDED_WITHIN_MS - GRACE_MS;
     this.beginSection();
   }
 
@@ -113,11 +116,11 @@ export class FactSource {
     this.signal?.throwIfAborted();
     if (this.nobodyThere !== null) throw this.nobodyThere;
     const leftMs = Math.min(this.sectionEndsAt, this.endsAt) - performance.now();
-    if (leftMs < LEAST_MS) throw outOfTime();
+    if (leftMs < LEAST_MS) throw outOfTime(this.totalMs);
     const [time, answered] = [new AbortController(), new AbortController()];
     const timers: NodeJS.Timeout[] = [];
     const over = new Promise<never>((_, reject) => {
-      timers.push(setTimeout(() => time.abort(outOfTime()), leftMs));
+      timers.push(setTimeout(() => time.abort(outOfTime(this.totalMs)), leftMs));
       timers.push(setTimeout(() => reject(silent()), leftMs + ENDED_WITHIN_MS + GRACE_MS));
       this.signal?.addEventListener('abort', () => reject(this.signal?.reason), { once: true, signal: answered.signal });
     });
@@ -133,7 +136,7 @@ export class FactSource {
     } finally {
       for (const timer of timers) clearTimeout(timer);
       answered.abort();
-      time.abort(outOfTime());
+      time.abort(outOfTime(this.totalMs));
     }
   }
 
@@ -167,10 +170,10 @@ export class FactSource {
   }
 }
 
-const outOfTime = (): ModosuError =>
+const outOfTime = (totalMs: number): ModosuError =>
   new ModosuError(
     'FACTS_NOT_COLLECTED',
-    `The time for facts of the guest was over: ${FACT_LIMITS.sectionMs / 1000} s for one kind, ${FACT_LIMITS.totalMs / 1000} s for all.`,
+    `The time for facts of the guest was over: ${FACT_LIMITS.sectionMs / 1000} s for one kind, ${totalMs / 1000} s for all.`,
   );
 
 const silent = (): ModosuError => new ModosuError('AGENT_SILENT', 'The guest agent has not answered a question about facts in time.');
