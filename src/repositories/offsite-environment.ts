@@ -2,13 +2,16 @@ import { ModosuError } from '../contracts/errors';
 import type { OffsiteLocation } from '../contracts/offsite';
 import { quoted } from '../contracts/text';
 
+/** A `login` says who asks: restic's messages are shown without it, but a text without each word that is also somebody's login could not be read. */
+export type OffsiteVariableSort = 'secret' | 'login' | 'open';
+
 /** What may stand in the file, and whether its value is a secret. Anything else could make restic, ssh or the linker do something else. */
-const ALLOWED: Readonly<Record<string, 'secret' | 'open'>> = {
-  AWS_ACCESS_KEY_ID: 'secret',
+const ALLOWED: Readonly<Record<string, OffsiteVariableSort>> = {
+  AWS_ACCESS_KEY_ID: 'login',
   AWS_SECRET_ACCESS_KEY: 'secret',
   AWS_SESSION_TOKEN: 'secret',
   AWS_DEFAULT_REGION: 'open',
-  RESTIC_REST_USERNAME: 'secret',
+  RESTIC_REST_USERNAME: 'login',
   RESTIC_REST_PASSWORD: 'secret',
   RCLONE_CONFIG: 'open',
   RCLONE_CONFIG_PASS: 'secret',
@@ -16,6 +19,9 @@ const ALLOWED: Readonly<Record<string, 'secret' | 'open'>> = {
   SSL_CERT_FILE: 'open',
 };
 const PATHS = new Set(['RCLONE_CONFIG', 'SSL_CERT_FILE']);
+
+/** Null: restic is not given it. */
+export const offsiteVariableSort = (name: string): OffsiteVariableSort | null => (Object.hasOwn(ALLOWED, name) ? (ALLOWED[name] ?? null) : null);
 
 export interface OffsiteEnvironment {
   readonly env: Readonly<Record<string, string>>;
@@ -38,13 +44,13 @@ export function offsiteEnvironment(text: string | null, file: string): OffsiteEn
       });
     const [, name, value] = /^([A-Z_][A-Z0-9_]*)=(.*)$/.exec(line) ?? [];
     if (name === undefined || value === undefined) throw refused('is not NAME=VALUE');
-    const sort = Object.hasOwn(ALLOWED, name) ? ALLOWED[name] : undefined;
-    if (sort === undefined) throw refused(`names ${quoted(name, 60)}, which is not given to restic`);
+    const sort = offsiteVariableSort(name);
+    if (sort === null) throw refused(`names ${quoted(name, 60)}, which is not given to restic`);
     if (name in env) throw refused(`names ${name} a second time`);
     if (value === '' || value.includes('\u0000')) throw refused(`gives ${name} no value that can be used`);
     if (PATHS.has(name) && !value.startsWith('/')) throw refused(`gives ${name} no absolute path`);
     env[name] = value;
-    if (sort === 'secret') secrets.push(value);
+    if (sort !== 'open') secrets.push(value);
   }
   return { env, secrets };
 }

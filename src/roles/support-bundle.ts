@@ -18,6 +18,7 @@ import { examine } from './doctor';
 import { reportOf, type ReportFormat } from './doctor/report';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
+import { withoutSecrets } from './support/hidden-in-json';
 import { openCatalog } from './wiring';
 
 const TAR_TIMEOUT_MS = 300_000;
@@ -25,8 +26,8 @@ const DOCTOR_TIMEOUT_MS = 60_000;
 
 /**
  * Packs what somebody needs who helps from outside: versions, configuration, `doctor`, the ends of the logs, the newest runs with their steps. Changes nothing.
- * Works as far as the installation does: a part that does not answer is in the bundle as its error. Secrets are taken out; names of servers, paths and reasons
- * that people wrote are in it.
+ * Works as far as the installation does: a part that does not answer is in the bundle as its error. Secrets are taken out; what
+ * people declared and wrote (names, paths, programs with arguments, queries, reasons) and the evidence of steps are in it.
  *
  * Throws `USAGE`, `SUPPORT_BUNDLE_REFUSED` (a secret that cannot be read, a file that is there already), `PROGRAM_MISSING`.
  */
@@ -44,7 +45,7 @@ export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly st
   ];
   await pack(
     file,
-    files.map(({ path, text }) => ({ path, text: hide(text) })),
+    files.map((file) => withoutSecrets(file, hide)),
   );
   const { size } = await stat(file);
   const names = files.map(({ path }) => path).sort();
@@ -62,7 +63,7 @@ function rendered(packed: Packed, format: ReportFormat): string {
   if (format === 'json') return `${JSON.stringify(packed, null, 2)}\n`;
   if (format === 'yaml') return stringify(packed);
   const { file, sizeBytes, files } = packed;
-  return `${file} (${formatBytes(sizeBytes)})\n${files.map((name) => `  ${name}\n`).join('')}Secrets are taken out; names of servers, paths and reasons are in it. Look through it before you give it away.\n`;
+  return `${file} (${formatBytes(sizeBytes)})\n${files.map((name) => `  ${name}\n`).join('')}Secrets are taken out; names of servers, paths and reasons are in it, and so are programs with their arguments, queries, parameters of relations and evidence of steps. Look through it before you give it away.\n`;
 }
 
 /** A configuration that is wrong is something to look at, too: `doctor` says what is wrong with it. */
@@ -85,7 +86,9 @@ doctor.json         what \`modosu doctor\` found
 logs/               the ends of the logs
 catalogue/          estate, newest runs and recovery points, open ways back, figures, verdict on the audit
 
-Passwords, keys and tokens of this installation and of the secret stores that this machine declares are replaced by [redacted]. Names of servers, paths, and reasons that people wrote are in it.
+Passwords, keys and tokens of this installation, of its copies elsewhere and of the secret stores that this machine declares are replaced by [redacted].
+
+Look through catalogue/ before you give it away. As people declared and wrote it, it has: names and addresses of servers, paths, programs with their arguments, SQL queries of checks, parameters of relations between servers, instructions, and reasons; of the newest runs also the evidence of their steps: what programs in guests printed. A secret that somebody wrote there, and that lies nowhere on this machine, is not known and is still in it.
 `,
 };
 

@@ -45,7 +45,15 @@ describe('modosu support-bundle', () => {
       ['token of a secret store', 'hvs.CAESIJ1yQ2'],
       ['version in a secret store', 'tr0ub4dor "and" 3'],
       ['token in a declaration', 's.8Kz41PqRt0'],
+      ['key of a place for copies', 'wJalr/XUtn+FEMI=K7'],
+      ['digits', '123456789012'],
     ]);
+    mkdirSync(join(state.directory, 'secrets/offsite/vault'), { recursive: true });
+    writeFileSync(
+      join(state.directory, 'secrets/offsite/vault/environment'),
+      `AWS_SECRET_ACCESS_KEY=${secrets.get('key of a place for copies') ?? ''}\nRESTIC_REST_PASSWORD=${secrets.get('digits') ?? ''}\n`,
+      { mode: 0o600 },
+    );
     const [tokenFile, credentials] = ['vault-token', 'passwords.yaml'].map((name) => join(directory, name));
     writeFileSync(tokenFile ?? '', `${secrets.get('token of a secret store') ?? ''}\n`, { mode: 0o600 });
     const password = JSON.stringify(secrets.get('version in a secret store'));
@@ -60,7 +68,8 @@ describe('modosu support-bundle', () => {
     // What must not be there, wherever it came from.
     appendFileSync(
       join(state.directory, 'logs/api.log'),
-      [...secrets].map(([name, secret]) => `${JSON.stringify({ msg: `${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x` })}\n`).join(''),
+      [...secrets].map(([name, secret]) => `${JSON.stringify({ msg: `${name} ${secret} postgres://u:${encodeURIComponent(secret)}@db/x` })}\n`).join('') +
+        `{"msg":"a number","n":9${secrets.get('digits') ?? ''}}\n`,
     );
   });
   afterAll(async () => {
@@ -100,6 +109,7 @@ describe('modosu support-bundle', () => {
     expect(names.filter((name) => name.includes('error') || name.startsWith('secrets'))).toEqual([]);
     expect(read('logs/api.log')).toContain('{"msg":"token [redacted] postgres://u:[redacted]@db/x"}');
     expect(read('logs/api.log')).toContain('{"msg":"token of a secret store [redacted] postgres://u:[redacted]@db/x"}');
+    expect(read('logs/api.log')).toContain('{"msg":"a number","n":"9[redacted]"}');
     expect(read('logs/api.log')).toContain('API is listening');
     expect(JSON.parse(read('catalogue/estate.json'))).toMatchObject({ policies: [], groups: [], relations: [], offsite: [] });
     expect(JSON.parse(read('configuration.json'))).toMatchObject({

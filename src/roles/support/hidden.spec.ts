@@ -154,6 +154,87 @@ describe('secrets that are taken out of a support bundle', () => {
     });
   });
 
+  it('what follows the name of a variable or of a setting in a file', async () => {
+    file('secrets/tool.conf', 'password = correct horse battery\nTOKEN="tok-123456789"\nurl=https://a.example/x');
+    expect(await hidden('"correct horse battery" tok-123456789')).toBe('"[redacted]" [redacted]');
+  });
+
+  describe('of a place for copies elsewhere', () => {
+    const environment = (text: string, place = 'vault'): void => {
+      mkdirSync(join(secrets, 'offsite', place), { recursive: true });
+      file(`secrets/offsite/${place}/environment`, text);
+    };
+
+    it.each([
+      ['a key of a bucket', 'AWS_SECRET_ACCESS_KEY=wJalr/XUtn+FEMI=K7', 'wJalr/XUtn+FEMI=K7'],
+      ['a short password', 'RESTIC_REST_PASSWORD=pw12', 'pw12'],
+      ['the password of a configuration', 'RCLONE_CONFIG_PASS=a b:c,"d', 'a b:c,"d'],
+      ['one between quotes', 'RESTIC_REST_PASSWORD="pw12"', 'pw12'],
+      ['one behind export, and with blanks', ' export RESTIC_REST_PASSWORD = pw12 ', 'pw12'],
+      ['one that was taken out', '# RESTIC_REST_PASSWORD=pw12', 'pw12'],
+      ['a name that restic is not given', 'B2_ACCOUNT_KEY=K001', 'K001'],
+      ['a line of Windows', 'RESTIC_REST_PASSWORD=pw12\r', 'pw12'],
+    ])('%s, alone, in an address and inside JSON', async (_, line, secret) => {
+      environment(`AWS_DEFAULT_REGION=eu-central-1\n${line}\n`);
+      const url = `rest:https://me:${encodeURIComponent(secret)}@vault.example:8000/`;
+      expect(await hidden(`>${secret}< ${url} ${encodeURIComponent(secret)}`)).toBe('>[redacted]< rest:https://me:[redacted]@vault.example:8000/ [redacted]');
+      expect(await hidden(JSON.stringify({ secret }))).toBe('{"secret":"[redacted]"}');
+    });
+
+    it('in base64, a short password with its login', async () => {
+      environment('RESTIC_REST_USERNAME=backup\nRESTIC_REST_PASSWORD=pw12\nAWS_SECRET_ACCESS_KEY=wJalrXUtnFEMIK7MDENG\n');
+      for (const text of ['backup:pw12', 'wJalrXUtnFEMIK7MDENG'].map((secret) => Buffer.from(secret).toString('base64').replace(/=+$/, ''))) {
+        expect(await hidden(`key ${text}`)).not.toContain(text.slice(0, -2));
+      }
+    });
+
+    it('neither regions, paths nor names that are words', async () => {
+      const text =
+        'AWS_DEFAULT_REGION=eu-central-1\nSSL_CERT_FILE=/etc/ssl/certs/of-ours.pem\nRCLONE_CONFIG=/etc/rclone/of-ours.conf\nRESTIC_REST_USERNAME=backup';
+      environment(`${text}\nAWS_ACCESS_KEY_ID=modosu\n`);
+      expect(await hidden(`${text}, backup of modosu`)).toBe(`${text}, backup of modosu`);
+    });
+
+    it('what the configuration of rclone holds that is named there', async () => {
+      const conf = file(
+        'rclone.conf',
+        `[of-a-bucket]
+type = s3
+provider = AWS
+env_auth = true
+region = eu-central-1
+endpoint = https://s3.eu-central-1.amazonaws.com
+access_key_id = AKIAIOSFODNN7EXAMPLE
+secret_access_key = wJal=K7
+[of-a-drive]
+type = drive
+token = {"access_token":"ya29.a0AfH6SMBx","refresh_token":"1//0gL-abcdefgh","expiry":"x"}
+pass = obsc
+url = https://me:p4ss@dav.example/x
+# pass = oldp
+`,
+      );
+      environment(`RCLONE_CONFIG=${conf}\n`);
+      const open = `"true" of-a-bucket drive at eu-central-1 https://s3.eu-central-1.amazonaws.com, ${conf}`;
+      expect(await hidden(`AKIAIOSFODNN7EXAMPLE wJal=K7 ya29.a0AfH6SMBx 1//0gL-abcdefgh obsc p4ss oldp ${open}`)).toBe(
+        `${Array(7).fill('[redacted]').join(' ')} ${open}`,
+      );
+    });
+
+    it('of an encrypted configuration its lines, and of none nothing', async () => {
+      const conf = file('rclone.conf', '# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nL6vF0AbcdEfghIjklMnop==\n');
+      environment(`RCLONE_CONFIG=${conf}\n`);
+      environment('RCLONE_CONFIG=/not/there\n', 'second');
+      environment('RCLONE_CONFIG=pw12\n', 'third');
+      expect(await hidden('L6vF0AbcdEfghIjklMnop== /not/there pw12')).toBe('[redacted] /not/there [redacted]');
+    });
+
+    it('is refused where the configuration of rclone cannot be read', async () => {
+      environment(`RCLONE_CONFIG=${file('large', 'x'.repeat(1024 * 1024 + 1))}\n`);
+      await expect(hidden('x')).rejects.toMatchObject({ code: 'SUPPORT_BUNDLE_REFUSED', context: { path: join(root, 'large') } });
+    });
+  });
+
   it('is refused for what is there and cannot be read', async () => {
     const server = createServer().listen(join(secrets, 'socket'));
     await new Promise((resolve) => server.once('listening', resolve));

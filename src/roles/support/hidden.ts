@@ -6,7 +6,8 @@ import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError } from '../../contracts/errors';
 import { redact } from '../../contracts/redact';
 import { errorCode, errorMessage } from '../../system/files';
-import { secretsOfStores } from './store-secrets';
+import { secretsOfOffsite, type FoundSecrets } from './offsite-secrets';
+import { secretsOfStores, unquoted } from './store-secrets';
 
 /** Shorter words of a file are no secrets of ours; to hide them would only make the text unreadable. Passwords are hidden whatever their length. */
 const LEAST_WORD = 12;
@@ -15,6 +16,8 @@ const LEAST_SECRET = 4;
 const LEAST_ENCODED = 8;
 /** Nothing in the directory of secrets is longer than some keys; secret stores read no more than that of a file, either. */
 const MOST_BYTES = 1024 * 1024;
+/** Below the directory of secrets. What stands in it is known by name, so regions and paths stay readable. */
+const OFFSITE_ENVIRONMENT = /^offsite\/[^/]+\/environment$/;
 /** Storage that does not answer is waited for no longer. */
 const READ_TIMEOUT_MS = 10_000;
 
@@ -35,17 +38,21 @@ export async function hideSecretsOf(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Hide> {
   const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
+  const below = await contentsBelow(directory);
+  const offsite = below.filter(({ name }) => OFFSITE_ENVIRONMENT.test(name));
   const contents = [
-    ...(await contentsBelow(directory)),
+    ...below.filter((file) => !offsite.includes(file)).map(({ text }) => text),
     ...(await Promise.all(named.map(contentOf))),
     ...(await secretsOfStores(env['MODOSU_SECRET_STORES_FILE'] || secretStoresFile, env, contentOf)),
   ];
   const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
-  const secrets = [...contents, ...given].flatMap(secretsIn).flatMap(formsOf);
+  const ofOffsite = await Promise.all(offsite.map(({ text }) => secretsOfOffsite(text, contentOf)));
+  const secrets = [...[...contents, ...given].map(secretsIn), ...ofOffsite].flatMap(longEnough).flatMap(formsOf);
   return (text) => redact(text, secrets);
 }
 
-async function contentsBelow(directory: string): Promise<string[]> {
+/** Empty for a directory that is not there. */
+async function contentsBelow(directory: string): Promise<{ readonly name: string; readonly text: string }[]> {
   let names: readonly string[];
   try {
     names = await readdir(directory, { recursive: true });
@@ -53,7 +60,7 @@ async function contentsBelow(directory: string): Promise<string[]> {
     if (errorCode(error) === 'ENOENT') return [];
     throw unreadable(directory, error);
   }
-  return Promise.all(names.map((name) => contentOf(join(directory, name))));
+  return Promise.all(names.map(async (name) => ({ name, text: await contentOf(join(directory, name)) })));
 }
 
 /** A link is followed, as whoever uses the secret follows it. Nothing for a directory, and for what is not there. */
@@ -79,16 +86,21 @@ const unreadable = (path: string, error: unknown): ModosuError =>
     context: { path },
   });
 
-/** Whatever of a file could be a secret: the file, each line, each long word, what follows a login's name, and the password of an address. */
-function secretsIn(text: string): readonly string[] {
+/** Whatever of a file could be a secret: the file, each line, each long word, what follows a login's name or the name of a variable, and the password of an address. */
+function secretsIn(text: string): FoundSecrets {
   const whole = text.trim();
   const lines = whole.split('\n').map((line) => line.trim());
   const words = whole.match(/[^\s"',]+/g) ?? [];
-  const guessed = [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1))].filter(
-    (word) => word.length >= LEAST_WORD && !/^-----|^\/\//.test(word),
-  );
-  const sure = [whole, ...[whole, ...lines, ...words].flatMap(passwordsOf)].filter((secret) => secret.length >= LEAST_SECRET);
-  return [...new Set([...sure, ...guessed])];
+  const behind = [...lines, ...words].map((word) => word.slice(word.indexOf('=') + 1).trim());
+  return {
+    sure: [whole, ...[whole, ...lines, ...words].flatMap(passwordsOf)],
+    guessed: [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1)), ...behind, ...behind.map(unquoted)],
+  };
+}
+
+function longEnough({ sure, guessed }: FoundSecrets): readonly string[] {
+  const words = guessed.filter((word) => word.length >= LEAST_WORD && !/^-----|^\/\//.test(word));
+  return [...new Set([...sure.filter((secret) => secret.length >= LEAST_SECRET), ...words])];
 }
 
 /** As it stands in the address, and as it is. */

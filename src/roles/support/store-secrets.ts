@@ -10,7 +10,7 @@ const OPEN_KEYS = ['name', 'kind', 'mount', 'namespace'];
 /** What of a version in a file of credentials is no field. */
 const KEYS_OF_VERSION = ['version', 'createdAt'];
 /** Hidden, they would leave no JSON. */
-const WORDS_OF_JSON = ['true', 'false', 'null'];
+export const WORDS_OF_JSON = ['true', 'false', 'null'];
 
 /**
  * Texts with the secrets of declared secret stores inside: what the files hold that the declarations name, the variables of credentials and the files that they
@@ -103,4 +103,5 @@ function valuesOf({ value, source }: Scalar): readonly string[] {
   return [...new Set(texts)].filter((text) => text !== '' && !WORDS_OF_JSON.includes(text));
 }
 
-const unquoted = (text: string): string => text.trim().replace(/^(["'])(.*)\1$/, '$2');
+/** Without quotes around it. */
+export const unquoted = (text: string): string => text.trim().replace(/^(["'])(.*)\1$/, '$2');
