@@ -135,7 +135,7 @@ export const FINDING_CODES = {
   ),
   FACTS_DIFFER: entry(
     'The server itself, as its guest agent told while the plan was made, or where it could not be asked its newest image, differs from what is restored: packages, services or other facts of the guest.',
-    'What is wanted of it has to be done again after the restore. See all of it: `modosu generation diff SERVER GENERATION GENERATION`, for the server itself after an image of it (`modosu backup image SERVER --reason TEXT`).',
+    'What is wanted of it has to be done again after the restore. See all of it: `modosu generation diff SERVER GENERATION GENERATION`, for the server itself after an image of it (`modosu backup image SERVER --mode online --reason TEXT`).',
   ),
   FACTS_NOT_COMPARED: entry(
     'Whether the server differs from what is restored, beside its registered changes, is not known, or not of everything: the server does not run or its guest agent told nothing, and facts of a generation could not be collected, or there is no newer image to compare with.',

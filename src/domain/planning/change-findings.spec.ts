@@ -128,7 +128,7 @@ describe('what going back does to the configuration', () => {
             code: 'FACTS_DIFFER',
             severity: 'warn',
             message: `The server itself differs from generation 3, which is restored, as its guest agent told at ${AT}.`,
-            remedy: expect.stringContaining('`modosu backup image db01 --reason TEXT`, then `modosu generation diff db01 3 N`') as string,
+            remedy: expect.stringContaining('`modosu backup image db01 --mode online --reason TEXT`, then `modosu generation diff db01 3 N`') as string,
             evidence: ['1 user added ("eve")'],
           },
         ]);

@@ -83,7 +83,7 @@ function driftFindings(lost: LostChanges, server: string): readonly Finding[] {
             code: 'FACTS_DIFFER',
             severity: 'warn' as const,
             message: `The server itself differs from generation ${now.of}, which is restored, as its guest agent told at ${now.at}.`,
-            remedy: `What is wanted of it has to be done again after the restore. To see all of it: \`modosu backup image ${server} --reason TEXT\`, then \`modosu generation diff ${server} ${now.of} N\` with the generation of that image.`,
+            remedy: `What is wanted of it has to be done again after the restore. To see all of it: \`modosu backup image ${server} --mode online --reason TEXT\`, then \`modosu generation diff ${server} ${now.of} N\` with the generation of that image.`,
             evidence: now.sentences,
           },
         ]),
