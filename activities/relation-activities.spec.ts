@@ -149,6 +149,27 @@ describe('a run', () => {
     ]);
   });
 
+  it('is asked nothing in quarantine for rules that the texts of its relation decide', async () => {
+    const lab = await relationLab([STANDBY]);
+    const value = { marker: 'position', of: 'server', at: 'now' } as const;
+    const when = [
+      { text: '${database}', differs: 'shop' },
+      { value, equals: '1' },
+    ] as const;
+    lab.profiles = [madeUpProfile([madeUpRule('NOT_MADE_ANEW', { phases: ['quarantine', 'live'], when })])];
+    const { planId } = await planOf(lab);
+    const ask = async (moment: 'quarantine' | 'live') =>
+      shown(await new RelationCalls(lab.deps).readingJobs({ id: 'run_1', serverId: lab.server.id, moment, planId })).map(({ asks }) => asks);
+    expect(await ask('quarantine')).toEqual([]);
+    expect(await ask('live')).toEqual([['position']]);
+    expect(await judge(lab, await planOf(lab), 'quarantine')).toMatchObject({ against: [], judged: 1 });
+    const other = await relationLab([{ ...STANDBY, parameters: { database: 'wiki' } }]);
+    other.profiles = lab.profiles;
+    const { planId: asked } = await planOf(other);
+    const jobs = await new RelationCalls(other.deps).readingJobs({ id: 'run_1', serverId: other.server.id, moment: 'quarantine', planId: asked });
+    expect(shown(jobs).map(({ asks }) => asks)).toEqual([['position']]);
+  });
+
   it('is judged before its server is replaced by what was captured and what is read now', async () => {
     const lab = await relationLab([STANDBY]);
     const accepted = await planOf(lab, [findingAbout('PEER_AHEAD', 'block')]);

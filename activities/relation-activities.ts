@@ -13,7 +13,7 @@ import {
   type SideReadings,
 } from '../src/contracts/reading';
 import { judgeRelations, notProven, warningsOf, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
-import { capturedMarkers, hasRules, wantedMarkers, type RelationPair } from '../src/domain/relations/pairs';
+import { capturedMarkers, hasRules, undecidedMarkers, wantedMarkers, type RelationPair, type WantedMarkers } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
 import { isTogether } from '../src/domain/relations/set-member';
@@ -149,13 +149,17 @@ function sidesOf(
   moment: ReadingMoment,
 ): readonly { readonly pair: RelationPair; readonly of: RelationSide['of']; readonly markers: ReadonlySet<string> }[] {
   const captured = capturedMarkers(pair.profile);
-  const wanted = moment === 'capture' ? captured : wantedMarkers(pair.profile, moment === 'plan' ? 'plan' : PHASES[moment]);
+  const wanted = moment === 'capture' ? captured : markersFor(pair, moment);
   const server = moment === 'recheck' ? new Set([...wanted.server, ...captured.server]) : wanted.server;
   return [
     { pair, of: 'server', markers: server },
     { pair, of: 'peer', markers: wanted.peer },
   ];
 }
+
+/** In quarantine no program is run that decides nothing: it would be in a server that has just been restored, and one that is not declared is not there. */
+const markersFor = (pair: RelationPair, moment: Exclude<ReadingMoment, 'capture'>): WantedMarkers =>
+  moment === 'quarantine' ? undecidedMarkers(pair, 'quarantine') : wantedMarkers(pair.profile, moment === 'plan' ? 'plan' : PHASES[moment]);
 
 /** What is asked of a server; and what cannot be, because a parameter of the relation does not fit where it should stand. */
 function asDeclared(

@@ -1,4 +1,5 @@
 import type { RestorePlanBody } from '../src/contracts/plan';
+import type { Rule } from '../src/contracts/profile';
 import { madeUpProfile, madeUpRule, readValue, REBUILD, sideOf } from '../test/support/made-up-relations';
 import { brokenProfiles, outOfService, peer, relationLab, type RelationLab } from '../test/support/relation-lab';
 import { Relations } from './relations';
@@ -38,6 +39,17 @@ describe('a plan', () => {
       expect.objectContaining({ peer: 'db03', address: null }),
     ]);
     expect([hasQuarantineRules, hasLiveRules]).toEqual([true, true]);
+  });
+
+  it('proves nothing before go-live where the texts of its relations decide every rule of that', async () => {
+    const lab = await relationLab([STANDBY]);
+    const when = [{ text: '${database}', differs: 'shop' }, ...madeUpRule('x').when] as unknown as Rule['when'];
+    lab.profiles = [madeUpProfile([madeUpRule('NOT_MADE_ANEW', { phases: ['quarantine', 'live'], when })])];
+    const { hasQuarantineRules, hasLiveRules, relations } = await judged(lab);
+    expect([hasQuarantineRules, hasLiveRules]).toEqual([false, true]);
+    expect(relations[0]?.phases).toEqual(['quarantine', 'live']);
+    await lab.declare([{ ...STANDBY, parameters: { database: 'wiki' } }]);
+    expect(await judged(lab)).toMatchObject({ hasQuarantineRules: true });
   });
 
   it('of a server without relations has none', async () => {

@@ -14,7 +14,7 @@ import {
   type KnownProfiles,
   type RelationJudgement,
 } from '../src/domain/relations/judge-relations';
-import { asksForSteps, hasRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
+import { asksForSteps, hasRules, hasUndecidedRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
 import { goesLiveLater, isTogether, judgeMember, withoutPeer } from '../src/domain/relations/set-member';
 import { sha256Of } from '../src/system/sha256';
@@ -23,8 +23,9 @@ import type { ActivityDependencies } from './dependencies';
 /** What a plan is judged by, and what came of it. */
 export interface PlanJudgement extends RelationJudgement {
   readonly relations: readonly PlannedRelation[];
-  /** Whether any of their profiles has rules for these parts of a run. */
+  /** Whether any of them has something to ask before go-live: rules that their own texts do not decide. */
   readonly hasQuarantineRules: boolean;
+  /** Whether any of their profiles has rules for after it. */
   readonly hasLiveRules: boolean;
 }
 
@@ -147,7 +148,7 @@ export class Relations {
       relations: pairs.map(plannedRelation),
       findings: [...together.findings, ...findings, ...standing],
       steps: withOwnKeys([...together.steps, ...steps]),
-      hasQuarantineRules: pairs.some(({ profile }) => hasRules(profile, 'quarantine')),
+      hasQuarantineRules: pairs.some((pair) => hasUndecidedRules(pair, 'quarantine')),
       hasLiveRules: together.hasLiveRules || pairs.some(({ profile }) => hasRules(profile, 'live')),
     };
   }

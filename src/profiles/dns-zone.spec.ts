@@ -1,4 +1,4 @@
-import { judged, shippedProfile } from '../../test/support/judged-profile';
+import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
 
 const PROFILE = shippedProfile('dns-zone');
 const parameters = { zone: 'example.org', primary: 'srv01' };
@@ -40,4 +40,42 @@ it('does not call a primary well that goes on with a lower serial, nor a seconda
   expect(live('2026030901')).toEqual(['block SECONDARY_STILL_AHEAD']);
   expect(live('2026031005')).toEqual(['warn SECONDARY_BEHIND']);
   expect(live('2026031004')).toEqual(['ok RELATION_AGREES']);
+});
+
+describe('before go-live', () => {
+  const SHOWN = { 'show-serial': '/usr/local/sbin/show-serial' };
+  const quarantine = (shown: string | ReturnType<typeof failed>, secondary: string, more: Readonly<Record<string, string>> = SHOWN, restored = '2026030901') =>
+    judged(
+      PROFILE,
+      'quarantine',
+      { 'server.serial.recovery-point': restored, 'server.shown-serial.now': shown, 'peer.serial.now': secondary },
+      { parameters: { ...parameters, ...more } },
+    );
+
+  it('does not let a primary go live whose serial is not above that of its secondary', () => {
+    const { verdicts, findings } = quarantine('2026030901', '2026031004');
+    expect(verdicts).toEqual(['block SERIAL_NOT_RAISED']);
+    expect(findings[0]?.message).toBe('"srv02" has example.org with serial 2026031004, and "srv01" would serve 2026030901, which "srv02" does not take.');
+    expect(quarantine('2026031005', '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine('0', '2147483648').verdicts).toContain('block SERIAL_NOT_RAISED');
+    expect(quarantine('3', '4294967290', SHOWN, '4294967280').verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('nor one that was raised to just the same, where the two had different ones', () => {
+    expect(quarantine('2026031004', '2026031004').verdicts).toEqual(['block SERIAL_RAISED_TO_SAME']);
+    expect(quarantine('2026031004', '2026031004', SHOWN, '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('takes a program that says nothing for no answer', () => {
+    expect(quarantine(failed('PROBE_FAILED', 'no such zone'), '2026031004').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+  });
+
+  it('is asked nothing where no program is named, or the server is the secondary', () => {
+    const missing = failed('GUEST_PROGRAM_MISSING', 'none');
+    for (const more of [{}, { ...SHOWN, primary: 'srv02' }]) {
+      const { verdicts, findings } = quarantine(missing, '2026031004', more);
+      expect(verdicts).toEqual(['ok RELATION_AGREES']);
+      expect(findings[0]?.message).toContain('nothing speaks against');
+    }
+  });
 });

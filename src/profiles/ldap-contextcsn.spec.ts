@@ -4,11 +4,19 @@ import { failed, judged, shippedProfile } from '../../test/support/judged-profil
 const PROFILE = shippedProfile('ldap-contextcsn');
 const csn = (hour: string, sid: string) => `202603${hour}0000.000000Z#000000#${sid}#000000`;
 const parameters = { suffix: 'dc=example,dc=org', provider: 'srv01', sid: '001' };
-const plan = (provider: readonly string[], consumer: readonly string[], more: Readonly<Record<string, string>> = {}) =>
+type Readings = Parameters<typeof judged>[2];
+const plan = (provider: readonly string[], consumer: readonly string[], more: Readonly<Record<string, string>> = {}, readings: Readings = {}) =>
   judged(
     PROFILE,
     'plan',
-    { 'server.context-csn.recovery-point': provider.join('\n'), 'peer.context-csn.now': consumer.join('\n'), 'peer.entries.now': csn('0902', '001') },
+    {
+      'server.context-csn.recovery-point': provider.join('\n'),
+      'server.has-database.recovery-point': 'true',
+      'server.slapd-runs.recovery-point': 'true',
+      'peer.context-csn.now': consumer.join('\n'),
+      'peer.entries.now': csn('0902', '001'),
+      ...readings,
+    },
     { parameters: { ...parameters, ...more } },
   );
 
@@ -31,6 +39,65 @@ it('has the server loaded from the other one where both are providers, and only 
   for (const word of ['no', 'Yes', 'true']) {
     expect(plan([csn('0902', '001')], [csn('1011', '001')], { 'multi-provider': word }).verdicts[0]).toBe('block CONSUMER_AHEAD');
   }
+});
+
+it('says before whether it will be seen that the step was done, and asks for that only where there is one', () => {
+  const both = { 'multi-provider': 'yes' };
+  const steps = ['step PROVIDER_TO_EMPTY', 'step PROVIDER_TO_LOAD'];
+  const ofPoint = (hasDatabase: Readings[string], slapdRuns: Readings[string], more: Readonly<Record<string, string>> = both, peer = '1011') =>
+    plan([csn('0902', '001')], [csn(peer, '001')], more, {
+      'server.has-database.recovery-point': hasDatabase,
+      'server.slapd-runs.recovery-point': slapdRuns,
+    });
+  const elsewhere = ofPoint('false', 'true', { ...both, directory: '/srv/ldap' });
+  expect(elsewhere.verdicts).toEqual([...steps, 'block DATABASE_NOT_SEEN']);
+  expect(elsewhere.findings.at(-1)?.message).toContain('/srv/ldap on "srv01"');
+  expect(ofPoint('true', 'false').verdicts).toEqual([...steps, 'block SLAPD_NOT_SEEN']);
+  const missing = failed('PROBE_FAILED', 'No such file or directory');
+  expect(ofPoint(missing, 'true').verdicts).toEqual([...steps, 'unknown MARKER_NOT_CAPTURED']);
+  expect(ofPoint('true', missing).verdicts).toEqual([...steps, 'unknown MARKER_NOT_CAPTURED']);
+  expect(ofPoint(missing, missing, both, '0902').verdicts).toEqual(['ok RELATION_AGREES']);
+  expect(ofPoint(missing, missing, { 'multi-provider': 'no' }).verdicts).toEqual(['block CONSUMER_AHEAD', 'step CONSUMER_TO_RELOAD']);
+});
+
+describe('before go-live', () => {
+  const quarantine = (hasDatabase: Readings[string], slapdRuns: Readings[string], more: Readonly<Record<string, string>> = {}, peer = csn('1011', '001')) =>
+    judged(
+      PROFILE,
+      'quarantine',
+      {
+        'server.context-csn.recovery-point': csn('0902', '001'),
+        'peer.context-csn.now': peer,
+        'server.has-database.now': hasDatabase,
+        'server.slapd-runs.now': slapdRuns,
+      },
+      { parameters: { ...parameters, 'multi-provider': 'yes', ...more } },
+    );
+
+  it('takes the word of nobody that the server was emptied, and that slapd was stopped', () => {
+    expect(quarantine('false', 'false').verdicts).toEqual(['ok RELATION_AGREES']);
+    const { verdicts, findings } = quarantine('true', 'false');
+    expect(verdicts).toEqual(['block PROVIDER_NOT_EMPTIED']);
+    expect(findings[0]?.message).toMatch(/^\/var\/lib\/ldap on "srv01" still holds a database, and "srv02" has changes of provider 001 that it lacks/);
+    expect(findings[0]?.remedy).toContain('dc=example,dc=org');
+    expect(quarantine('false', 'true').verdicts).toEqual(['block PROVIDER_NOT_STOPPED']);
+    expect(quarantine('true', 'true').verdicts).toEqual(['block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
+  });
+
+  it('takes what cannot be read for neither', () => {
+    const missing = failed('PROBE_FAILED', 'No such file or directory');
+    expect(quarantine(missing, 'false').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    expect(quarantine('false', missing).verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    expect(quarantine('', 'false').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+  });
+
+  it('asks it only of a provider among providers that loses what the other one has', () => {
+    const missing = failed('PROBE_FAILED', 'No such file or directory');
+    expect(quarantine(missing, missing, { provider: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine(missing, missing, { 'multi-provider': 'no' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine('true', 'true', {}, csn('0902', '001')).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine('true', 'true', {}, `${csn('0902', '001')}\n${csn('1011', '002')}`).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
 });
 
 describe('afterwards', () => {

@@ -2,7 +2,7 @@ import { shippedProfile } from '../support/judged-profile';
 import { JudgedRelation, type Side } from '../support/judged-relation';
 import { eventually } from '../support/processes';
 import { openZoneLab, type LabZoneServer, type ZoneLab } from '../support/zone-lab';
-import { RAISE_SERIAL, ZONE, type ZoneState } from '../support/zone-server';
+import { RAISE_SERIAL, SHOW_SERIAL, ZONE, type ZoneState } from '../support/zone-server';
 
 jest.setTimeout(300_000);
 
@@ -15,17 +15,18 @@ const BEFORE_THE_WRAP = { serial: 2 ** 32 - 6, note: 'before the wrap' };
 const BEHIND_THE_WRAP = { serial: 3, note: 'behind the wrap' };
 
 /**
- * Two real name servers, Knot, as a primary and its secondary. The primary is taken back in time with its whole disk, and nothing but the profile's own probe is
+ * Two real name servers, Knot, as a primary and its secondary. The primary is taken back in time with its whole disk, and nothing but the profile's own probes is
  * asked of what the two have.
  */
 describe('the profile dns-zone', () => {
   let lab: ZoneLab;
-  const side = (name: string, of: () => LabZoneServer): Side => ({
+  const side = (name: string, of: () => LabZoneServer, hasAgent = false): Side => ({
     name,
-    target: () => ({ agent: null, address: of().address, facts: {}, now: () => new Date() }),
+    target: () => ({ agent: hasAgent ? of().agent() : null, address: of().address, facts: {}, now: () => new Date() }),
   });
+  /** Without a program of it nobody can ask in the guest. */
   const relation = (more: Readonly<Record<string, string>> = {}): JudgedRelation => {
-    const [primary, secondary] = [side('ns1', () => lab.primary), side('ns2', () => lab.secondary)];
+    const [primary, secondary] = [side('ns1', () => lab.primary, 'show-serial' in more), side('ns2', () => lab.secondary)];
     return new JudgedRelation(shippedProfile('dns-zone'), primary, secondary, { zone: ZONE, primary: 'ns1', port: String(lab.port), ...more });
   };
   /** As the secondary does now and then. Its own words. */
@@ -94,8 +95,8 @@ describe('the profile dns-zone', () => {
     await expectThatTheyAgree(judged, await lab.secondary.zone.served());
   });
 
-  it('has the serial raised by a program, where one is named', async () => {
-    const judged = relation({ 'raise-serial': RAISE_SERIAL });
+  it('has the serial raised by a program, where one is named, and has another one show before go-live that it was', async () => {
+    const judged = relation({ 'raise-serial': RAISE_SERIAL, 'show-serial': SHOW_SERIAL });
     await goHalfRound();
     await changedSince(judged, AT_NOON, AT_ONE);
     const { verdicts, steps } = await judged.judge('plan');
@@ -104,7 +105,18 @@ describe('the profile dns-zone', () => {
     const [step] = steps;
     expect(step).toMatchObject({ on: 'server', when: 'quarantine', argv: [RAISE_SERIAL, ZONE] });
     if (step?.argv == null) throw new Error('the step has no program');
+    expect((await relation().judge('quarantine')).verdicts).toEqual(['ok RELATION_AGREES']);
+    const { verdicts: refused, findings } = await judged.judge('quarantine');
+    expect(refused).toEqual(['block SERIAL_NOT_RAISED']);
+    expect(findings[0]?.message).toContain(`with serial ${AT_ONE.serial}, and "ns1" would serve ${AT_NOON.serial},`);
+    await lab.primary.zone.publish({ ...AT_NOON, serial: AT_ONE.serial });
+    expect((await judged.judge('quarantine')).verdicts).toEqual(['block SERIAL_RAISED_TO_SAME']);
     expect(await lab.primary.agent().exec(step.argv, { timeoutMs: 60_000 })).toMatchObject({ exitCode: 0 });
+    expect((await judged.judge('quarantine')).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect((await relation({ 'show-serial': '/usr/local/sbin/none' }).judge('quarantine')).verdicts).toEqual([
+      'unknown MARKER_NOT_CAPTURED',
+      'unknown SERVER_UNKNOWN',
+    ]);
     await ask();
     await expectThatTheyAgree(judged, { ...AT_NOON, serial: (await lab.primary.zone.served()).serial });
   });

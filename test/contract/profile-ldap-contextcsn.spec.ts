@@ -2,7 +2,7 @@ import type { MarkerReadings, RulePhase } from '../../src/contracts/profile';
 import { judge, planSteps } from '../../src/domain/consistency/judge';
 import { fillIn } from '../../src/probes/fill-in';
 import { readMarker } from '../../src/probes/probe';
-import { createDirectoryLab, SUFFIX, type DirectoryLab, type DirectoryServer } from '../support/directory-lab';
+import { createDirectoryLab, DATABASE, SUFFIX, type DirectoryLab, type DirectoryServer } from '../support/directory-lab';
 import { shippedProfile } from '../support/judged-profile';
 import { eventually } from '../support/processes';
 import { inFull } from '../support/thorough';
@@ -24,7 +24,7 @@ let keptAt: string;
 
 const filled = (given: Parameters): Parameters => {
   const defaults = PROFILE.parameters.flatMap(({ name, default: value }) => (value === null ? [] : [[name, value] as const]));
-  return { ...Object.fromEntries(defaults), suffix: SUFFIX, provider: NAMES.one, sid: '001', ...given };
+  return { ...Object.fromEntries(defaults), suffix: SUFFIX, provider: NAMES.one, sid: '001', directory: DATABASE, ...given };
 };
 
 /** Which of the two goes back in time. */
@@ -163,6 +163,7 @@ describe('two OpenLDAP providers of each other', () => {
     await lab.one.start();
     await lab.one.addPerson('written-in-quarantine');
     await lab.one.emptied();
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['ok RELATION_AGREES']);
     await lab.one.cable('up');
     await lab.one.start();
     await agreed();
@@ -172,6 +173,30 @@ describe('two OpenLDAP providers of each other', () => {
     await lab.one.addPerson('new');
     await lab.two.describe('lost', 'found');
     await bothHave('changed: after', 'lost: found', 'new', 'of-two');
+  });
+
+  it('do not get the network while the one that went back has its database or runs, whatever was signed off', async () => {
+    await goOn('of-two');
+    await lab.one.goBack();
+    await lab.one.cable('down');
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block PROVIDER_NOT_EMPTIED']);
+    await lab.one.start();
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
+    // It goes on with what it has open, as if nothing had been removed.
+    await lab.one.removeFiles();
+    expect(await lab.one.persons()).toEqual(['changed', 'of-two', 'removed']);
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block PROVIDER_NOT_STOPPED']);
+    await lab.one.stop();
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['ok RELATION_AGREES']);
+    // A directory that is not there is none that was emptied.
+    expect((await judged('quarantine', { ...MULTI, directory: `${DATABASE}/none` })).verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    // Of one that is not the right one nothing can be seen then: the plan says so.
+    const elsewhere = { parameters: filled({ directory: '/var/lib/ldap' }), restore: FIRST };
+    const { 'server.has-database.recovery-point': seen } = await read('server', 'recovery-point', elsewhere);
+    kept = { ...kept, 'server.has-database.recovery-point': seen };
+    expect((await judged('plan', MULTI)).verdicts).toEqual(['step PROVIDER_TO_EMPTY', 'step PROVIDER_TO_LOAD', 'block DATABASE_NOT_SEEN']);
+    await lab.one.start();
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
   });
 
   inFull(

@@ -7,7 +7,7 @@ import { E2eStack } from '../support/e2e-stack';
 import { inFull } from '../support/thorough';
 import { eventually } from '../support/up-process';
 import { forwardDns, HOST } from '../support/zone-lab';
-import { RAISE_SERIAL, ZONE, ZoneServer, type ZoneState } from '../support/zone-server';
+import { RAISE_SERIAL, SHOW_SERIAL, ZONE, ZoneServer, type ZoneState } from '../support/zone-server';
 
 /**
  * The classic accident of name servers, on two real ones: a primary goes back in time, and its secondary, which has a higher serial, does not take from it any more
@@ -82,8 +82,8 @@ async function isIgnored(kept: ZoneState): Promise<void> {
   expect(await secondary.served()).toEqual(kept);
 }
 
-/** Each of the two is told to the product for the day on which it goes back; `raise-serial`: a program of the primary, or people. */
-const declare = (raiseSerial: string): Promise<void> =>
+/** Each of the two is told to the product for the day on which it goes back; `raise-serial`: a program of the primary, or people; `show-serial`: one, or nobody looks before go-live. */
+const declare = (raiseSerial: string, showSerial: string): Promise<void> =>
   stack.declareRelations(
     ...(
       [
@@ -97,7 +97,7 @@ const declare = (raiseSerial: string): Promise<void> =>
       address: ADDRESSES[server],
       peers: [{ server: peer, address: ADDRESSES[peer] }],
       profile: 'dns-zone',
-      parameters: { zone: ZONE, primary: PRIMARY, port: String(port), 'raise-serial': raiseSerial },
+      parameters: { zone: ZONE, primary: PRIMARY, port: String(port), 'raise-serial': raiseSerial, 'show-serial': showSerial },
     })),
   );
 
@@ -136,7 +136,7 @@ it('a primary whose relation nobody has declared comes back, its run has succeed
 });
 
 it('with the relation the plan says so, a program raises the serial in quarantine, and the secondary follows', async () => {
-  await declare(RAISE_SERIAL);
+  await declare(RAISE_SERIAL, SHOW_SERIAL);
   baseline = await stack.backup(PRIMARY, 'with its relation', { mode: 'online' });
   await change(CHANGED_AGAIN);
   const { plan, body } = await planned();
@@ -151,6 +151,7 @@ it('with the relation the plan says so, a program raises the serial in quarantin
   const waiting = await waitsFor(id, 'go-live');
   expect(waiting).toMatchObject({ waitingFor: 'go-live' });
   expect(stepOf(waiting, key)).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+  expect(stepOf(waiting, 'peers-before')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
   const restored = await primary.contents();
   expect(restored).toContain(SECOND.note);
   expect(await secondary.served()).toEqual(CHANGED_AGAIN);
@@ -177,7 +178,7 @@ it('with the relation the plan says so, a program raises the serial in quarantin
 });
 
 it('a person does what the step says, before the primary serves, and the secondary follows', async () => {
-  await declare('none');
+  await declare('none', 'none');
   const had = await secondary.served();
   const { plan, body } = await planned();
   expect(codes(body)).toEqual(['SECONDARY_AHEAD']);

@@ -6,8 +6,10 @@ import { eventually } from './processes';
 import { ownedDirectory } from './owned-directory';
 
 export const SUFFIX = 'dc=example,dc=org';
+/** Of the database of the suffix. */
+export const DATABASE = '/var/lib/ldap/example';
 const ADMINISTRATOR = ['-x', '-H', 'ldapi:///', '-D', `cn=admin,${SUFFIX}`, '-w', 'secret'] as const;
-const [DATABASE, KEPT, PID_FILE] = ['/var/lib/ldap/example', '/var/lib/ldap/kept', '/run/slapd/slapd.pid'] as const;
+const [KEPT, PID_FILE] = ['/var/lib/ldap/kept', '/run/slapd/slapd.pid'] as const;
 /** Of LDAP: nothing was loaded yet. */
 const NO_SUCH_OBJECT = 32;
 const CABLE = 'cable';
@@ -122,6 +124,11 @@ export class DirectoryServer {
   /** As a step of the profile asks for it: slapd is stopped, the files of the database are gone. */
   async emptied(): Promise<void> {
     await this.stop();
+    await this.removeFiles();
+  }
+
+  /** Half of it: whether slapd runs or not, the files of the database are gone. */
+  async removeFiles(): Promise<void> {
     await this.run(['find', DATABASE, '-type', 'f', '-delete']);
   }
 

@@ -28,6 +28,8 @@ const DIRECTORY = '/var/lib/knot';
 const ZONE_FILE = `${DIRECTORY}/${ZONE}.zone`;
 /** The program of a primary that raises the serial of the zone it is given, above all that are seconds since 1970. */
 export const RAISE_SERIAL = '/usr/local/sbin/raise-serial';
+/** The program of a primary that prints the serial of the zone it is given, as it serves it. */
+export const SHOW_SERIAL = '/usr/local/sbin/show-serial';
 
 const zoneFile = ({ serial, note, expireSeconds = 604_800, refreshSeconds = 3_600 }: ZoneState): string => `$ORIGIN ${ZONE}.
 $TTL 60
@@ -59,6 +61,13 @@ done
 exec knotc -b zone-reload "$1"
 `;
 
+/** Fails where the name server does not answer or has no such zone: `sed` alone would print nothing and succeed. */
+const SHOW_SERIAL_PROGRAM = `#!/bin/sh
+set -eu
+soa=$(knotc zone-read "$1" @ SOA)
+printf '%s\\n' "$soa" | sed -n 's/.* SOA [^ ]* [^ ]* \\([0-9]*\\) .*/\\1/p'
+`;
+
 /**
  * Knot in a guest of the kind `name-server`, or in the userspace of one, with a zone: its primary, or a secondary of it. Everything is done by Knot's own
  * programs there, and what it serves is asked by Node's resolver: independent of the code under test. All of it lies on the guest's disk.
@@ -66,11 +75,13 @@ exec knotc -b zone-reload "$1"
 export class ZoneServer {
   constructor(private readonly machine: ZoneMachine) {}
 
-  /** With a program, `raise-serial`, that sets the zone's serial to the seconds since 1970. */
+  /** With two programs: `raise-serial` sets the zone's serial to the seconds since 1970, `show-serial` prints it. */
   async bePrimary(state: ZoneState): Promise<void> {
     const { sh } = this.machine;
     await sh('printf %s "$2" > "$1"', ZONE_FILE, zoneFile(state));
-    await sh('mkdir -p "${1%/*}"; printf %s "$2" > "$1"; chmod 755 "$1"', RAISE_SERIAL, RAISE_SERIAL_PROGRAM);
+    for (const [path, program] of [[RAISE_SERIAL, RAISE_SERIAL_PROGRAM] as const, [SHOW_SERIAL, SHOW_SERIAL_PROGRAM] as const]) {
+      await sh('mkdir -p "${1%/*}"; printf %s "$2" > "$1"; chmod 755 "$1"', path, program);
+    }
     // Whoever is there: which address a secondary has behind a port that is forwarded nobody knows.
     const acl = ['acl:', '  - id: everybody', '    address: [127.0.0.0/8, 10.0.2.0/24]', '    action: transfer'];
     await this.configure([...acl, 'zone:', `  - domain: ${ZONE}`, '    acl: everybody']);

@@ -1,5 +1,6 @@
 import { failed, NOW, POINT_IN_TIME, readingsOf } from '../../../test/support/judged-profile';
 import { forManyCases, type Chance } from '../../../test/support/many-cases';
+import { nameOfMarker } from '../../contracts/placeholders';
 import type { Finding } from '../../contracts/plan';
 import {
   RULE_ORDERS,
@@ -10,6 +11,8 @@ import {
   type Rule,
   type RuleCondition,
 } from '../../contracts/profile';
+import { referencesOf } from './conditions';
+import { isDecidedByTexts } from './decided-by-texts';
 import { judge, planSteps, type JudgeContext } from './judge';
 
 /** What holds for all profiles and readings. */
@@ -116,6 +119,7 @@ function withFailures(readings: MarkerReadings, chance: Chance): MarkerReadings 
 
 const codesOf = (findings: readonly Finding[], of: (finding: Finding) => boolean): readonly string[] => findings.filter(of).map(({ code }) => code);
 const isRule = ({ code }: Finding): boolean => /^RULE_\d$/.test(code);
+const verdictOf = ({ code, severity, message }: Finding): string => `${severity} ${code}: ${message}`;
 const isUnknown = ({ severity }: Finding): boolean => severity === 'unknown';
 
 it('what fails to be read makes nothing better', () => {
@@ -137,6 +141,25 @@ it('what fails to be read makes nothing better', () => {
     if (without.some(({ severity }) => severity === 'ok')) expect(with_.some(({ severity }) => severity === 'ok')).toBe(true);
   });
   expect(changed).toBeGreaterThan(CASES / 20);
+});
+
+it('what only rules ask that texts decide need not be read', () => {
+  let left = 0;
+  forManyCases(CASES, (chance) => {
+    const [profile, context] = [profileBy(chance), contextBy(chance)];
+    const undecided = profile.rules.filter((rule) => !isDecidedByTexts({ profile, ...context }, rule));
+    // Their messages, and the sources of sets.
+    const told = ['peer.text.now', 'server.text.recovery-point'];
+    const needed = new Set([...told, ...undecided.flatMap(({ when }) => when.flatMap((condition) => referencesOf(condition)).map(nameOfMarker))]);
+    const readings = Object.fromEntries(Object.entries(context.readings).filter(([name]) => needed.has(name)));
+    left += undecided.length < profile.rules.length ? 1 : 0;
+    const [all, some] = [judge(profile, context), judge(profile, { ...context, readings })];
+    expect(some.map(verdictOf)).toEqual(all.map(verdictOf));
+    expect(planSteps(profile, context, some)).toEqual(planSteps(profile, context, all));
+    // What was left out is not told as if it had failed.
+    if (some.some(({ severity }) => severity === 'ok')) expect(some[0]?.evidence.filter((line) => !(all[0]?.evidence ?? []).includes(line))).toEqual([]);
+  });
+  expect(left).toBeGreaterThan(CASES / 20);
 });
 
 it('an ok stands alone, and only where every rule is decided', () => {

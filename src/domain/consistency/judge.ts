@@ -1,8 +1,9 @@
 import type { Finding } from '../../contracts/plan';
-import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
+import { markerNamed, nameOfMarker, placeholdersOf } from '../../contracts/placeholders';
 import type { MarkerReference, PlannedRuleStep, Profile, Rule } from '../../contracts/profile';
 import { cleanWords } from '../../contracts/text';
 import { holds, referencesOf } from './conditions';
+import { isDecidedByTexts } from './decided-by-texts';
 import type { Cause, JudgeContext, Situation } from './known';
 import { argumentOf, evidenceOf, sentenceOf } from './rule-texts';
 
@@ -127,10 +128,16 @@ function agreement(situation: Situation, rules: readonly Rule[]): Finding {
       `asked and not so: ${codes.join(', ')}`,
       ...evidenceOf(
         situation,
-        rules.flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition))),
+        rules.flatMap((rule) => comparedIn(situation, rule)),
       ),
     ],
   };
+}
+
+/** Of a rule that texts decide only what was read anyway: nobody had to be asked for it. */
+function comparedIn(situation: Situation, rule: Rule): readonly MarkerReference[] {
+  const references = rule.when.flatMap((condition) => referencesOf(condition));
+  return isDecidedByTexts(situation, rule) ? references.filter((reference) => situation.readings[nameOfMarker(reference)] !== undefined) : references;
 }
 
 const notProven = ({ profile, server, peer }: Situation): Finding => ({

@@ -1,5 +1,6 @@
+import type { Rule } from '../../contracts/profile';
 import { madeUpMarker, madeUpProfile, madeUpRelation, madeUpRule, REBUILD } from '../../../test/support/made-up-relations';
-import { capturedMarkers, hasRules, judgedPairs, wantedMarkers } from './pairs';
+import { capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, undecidedMarkers, wantedMarkers } from './pairs';
 
 const profile = madeUpProfile();
 const known = new Map([[profile.name, profile]]);
@@ -73,6 +74,34 @@ describe('the markers that are read', () => {
   it('never are those of the recovery point, and parameters are no markers', () => {
     const rules = [madeUpRule('OLD', { when: [{ text: '${database}', equals: '${peer}' }], message: '${server.position.recovery-point} of ${database}' })];
     expect(names(wantedMarkers(madeUpProfile(rules), 'plan'))).toEqual({ server: [], peer: [] });
+  });
+});
+
+describe('the markers that are left where texts decide rules', () => {
+  const compared = madeUpRule('x').when[0];
+  const asks = (code: string, marker: string, ...texts: readonly { readonly text: string; readonly equals?: string; readonly differs?: string }[]) =>
+    madeUpRule(code, { when: [...texts, { value: { marker, of: 'server', at: 'now' }, equals: '1' }] as unknown as Rule['when'] });
+  const pairOf = (rules: readonly Rule[], parameters: Readonly<Record<string, string>> = {}) => {
+    const declared = madeUpProfile(rules, { parameters: [{ name: 'program', description: 'Or none.', default: 'none' }] });
+    const [pair] = judgedPairs([madeUpRelation({ parameters })], 'db01', new Map([[declared.name, declared]]));
+    if (pair === undefined) throw new Error('no pair');
+    return pair;
+  };
+  const left = (...given: Parameters<typeof pairOf>) => names(undecidedMarkers(pairOf(...given), 'plan')).server;
+
+  it('are not those that only such rules ask', () => {
+    const rules = [asks('SHOWN', 'position', { text: '${program}', differs: 'none' }), asks('OTHER', 'identity', { text: '${server}', equals: '${peer}' })];
+    expect(left(rules)).toEqual([]);
+    expect(left(rules, { program: '/usr/bin/show' })).toEqual(['position']);
+    expect(left([...rules, asks('TOO', 'position')])).toEqual(['position']);
+    expect([hasUndecidedRules(pairOf(rules), 'plan'), hasUndecidedRules(pairOf(rules, { program: '/usr/bin/show' }), 'plan')]).toEqual([false, true]);
+    expect(hasUndecidedRules(pairOf([...rules, asks('TOO', 'position')]), 'live')).toBe(false);
+  });
+
+  it('are those of all rules of which texts hold, or are not known', () => {
+    expect(left([asks('SAME', 'position', { text: '${server}', equals: 'db01' })])).toEqual(['position']);
+    expect(left([asks('MISSING', 'position', { text: '${nothing}', equals: 'db01' })])).toEqual(['position']);
+    expect(left([madeUpRule('COMPARED', { when: [compared] })])).toEqual([]);
   });
 });
 

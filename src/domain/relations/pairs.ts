@@ -2,6 +2,7 @@ import type { MarkerReference, Profile, RulePhase } from '../../contracts/profil
 import type { Relation, RelationPeer } from '../../contracts/relation';
 import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
 import { referencesOf } from '../consistency/conditions';
+import { isDecidedByTexts } from '../consistency/decided-by-texts';
 
 /** A server that would go back in time, and one of those that it is judged beside. */
 export interface RelationPair {
@@ -38,6 +39,17 @@ export function wantedMarkers(profile: Profile, phase: RulePhase): WantedMarkers
   const of = (side: 'server' | 'peer') =>
     new Set(references.filter((reference) => reference.at === 'now' && reference.of === side).map(({ marker }) => marker));
   return { server: of('server'), peer: of('peer') };
+}
+
+/** The same for one relation, but for what only rules ask that its own texts decide: no program is run for them. */
+export const undecidedMarkers = (pair: RelationPair, phase: RulePhase): WantedMarkers => wantedMarkers(undecided(pair), phase);
+
+/** Whether anything has to be asked for a judgement in this phase: rules that the texts of the relation decide are judged, and prove nothing. */
+export const hasUndecidedRules = (pair: RelationPair, phase: RulePhase): boolean => hasRules(undecided(pair), phase);
+
+function undecided({ relation, peer, profile }: RelationPair): Profile {
+  const declared = { profile, parameters: relation.parameters, server: relation.server, peer: peer.server };
+  return { ...profile, rules: profile.rules.filter((rule) => !isDecidedByTexts(declared, rule)) };
 }
 
 /** Whether anything is judged in this phase. */

@@ -15,7 +15,7 @@ export const RULE_PROGRAM_SECONDS = 3_600;
 export interface RelationShape {
   readonly relations: readonly PlannedRelation[];
   readonly steps: readonly PlannedRelationStep[];
-  /** Whether any of their profiles has rules for this part of the run. */
+  /** Whether they have anything to prove in this part of the run. */
   readonly hasQuarantineRules: boolean;
   readonly hasLiveRules: boolean;
 }
