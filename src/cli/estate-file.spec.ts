@@ -2,6 +2,7 @@ import { estateSchema } from '../contracts/api/estate';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import { NO_PROTECTION } from '../contracts/protection';
 import { MAX_ESTATE_BYTES, parseEstateFile, placedInEstate } from './estate-file';
+import { processorTimeMs } from '../../test/support/processor-time';
 
 const parse = (text: string) => parseEstateFile('estate.yaml', Buffer.from(text));
 
@@ -394,10 +395,10 @@ onlineBackup:
   });
 
   it('refuses what is nested without end, before it is read', () => {
-    const started = performance.now();
+    const started = processorTimeMs();
     expect(errorsOf(`servers: ${'['.repeat(100_000)}`)[0]).toMatch(/^estate\.yaml:1:1: is nested more than/);
     expect(errorsOf('- '.repeat(100_000))[0]).toMatch(/^estate\.yaml/);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(processorTimeMs() - started).toBeLessThan(5_000);
   });
 
   it('refuses what is too large, and what is not text', () => {

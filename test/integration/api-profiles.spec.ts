@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { directoryProfiles } from '../../src/profiles/profile-source';
 import { ApiHarness, ESTATE } from './api-harness';
+import { processorTimeMs } from '../support/processor-time';
 
 const SERVERS = ['db01', 'db02'];
 const RELATION = { name: 'pair', type: 'replicates-with', server: 'db01', address: '192.0.2.6', peers: [{ server: 'db02', address: '192.0.2.7' }] };
@@ -200,8 +201,8 @@ describe('consistency profiles', () => {
       parameters: { user: index === 1999 ? '-x' : 'probe' },
     }));
     const estate = estateSchema.parse({ ...withRelation({}), relations });
-    const began = performance.now();
+    const began = processorTimeMs();
     expect((await diff(estate)).body).toMatchObject({ code: 'RELATION_INVALID', errors: [{ path: 'estate.relations[1999].parameters.user' }] });
-    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(processorTimeMs() - began).toBeLessThan(5_000);
   });
 });

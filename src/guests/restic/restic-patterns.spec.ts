@@ -1,4 +1,5 @@
 import { asPattern, isExcluded } from './restic-patterns';
+import { processorTimeMs } from '../../../test/support/processor-time';
 
 it.each([
   ['/srv/www/cache/x', ['/srv/www/cache'], true],
@@ -26,9 +27,9 @@ it.each([
 });
 
 it('is done with a pattern of many stars at once', () => {
-  const startedAt = performance.now();
+  const startedAt = processorTimeMs();
   expect(isExcluded(`/${'a'.repeat(200)}b`, [`${'*a'.repeat(60)}c`])).toBe(false);
-  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect(processorTimeMs() - startedAt).toBeLessThan(1_000);
 });
 
 it('makes a pattern of a path that matches it alone', () => {
