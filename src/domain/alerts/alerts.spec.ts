@@ -32,6 +32,13 @@ describe('conditions', () => {
     expect(keys([breach({ message: 'older still', hint: 'take one now', since: '2026-01-01T00:00:00.000Z' })])).toEqual(keys([breach()]));
   });
 
+  // They are stored: under another key, every alert that is open would be over, and told once more.
+  it.each<[Partial<Breach>, string]>([
+    [{}, 'breach RPO_EXCEEDED srv_1 image '],
+    [{ kind: 'data', dataSet: 'shop' }, 'breach RPO_EXCEEDED srv_1 data shop'],
+    [{ code: 'RTO_EXCEEDED', kind: null }, 'breach RTO_EXCEEDED srv_1  '],
+  ])('of %j have the same key in every version', (changes, key) => expect(keys([breach(changes)])).toEqual([key]));
+
   it('say what failed, and where to look', () => {
     const failedRuns = [{ serverId: 'srv_1', kind: 'backup-image', runId: 'run_1', code: 'COPY_FAILED', message: 'The copy ended.' }];
     expect(conditionsOf([], { ...NOTHING, failedRuns }, nameOf, inService)).toEqual([
@@ -54,11 +61,43 @@ describe('conditions', () => {
       damaged: [{ serverId: 'srv_1', recoveryPointId: 'rp_1', origin: null, why: null }],
     };
     const [waiting, damaged] = conditionsOf([], facts, nameOf, inService);
-    expect(waiting).toMatchObject({ key: 'waiting run_1', kind: 'waiting', runId: 'run_1', hint: expect.stringContaining('modosu run go-live run_1') });
+    expect(waiting).toMatchObject({
+      key: 'waiting run_1',
+      kind: 'waiting',
+      code: 'WAITING_FOR_GO_LIVE',
+      runId: 'run_1',
+      hint: expect.stringContaining('modosu run go-live run_1'),
+    });
     const [signOff] = conditionsOf([], { ...NOTHING, waitingRuns: [{ serverId: 'srv_1', runId: 'run_1', waitingFor: 'sign-off' }] }, nameOf, inService);
-    expect(signOff).toMatchObject({ key: 'sign-off run_1', code: 'WAITING_FOR_SIGN_OFF', hint: expect.stringContaining('modosu run sign-off run_1') });
-    expect(damaged).toMatchObject({ key: 'damaged rp_1', kind: 'damaged', runId: null, message: 'Recovery point rp_1 of server "db01" is damaged.' });
+    expect(signOff).toMatchObject({
+      key: 'sign-off run_1',
+      kind: 'waiting',
+      code: 'WAITING_FOR_SIGN_OFF',
+      hint: expect.stringContaining('modosu run sign-off run_1'),
+    });
+    expect(damaged).toMatchObject({
+      key: 'damaged rp_1',
+      kind: 'damaged',
+      code: 'RECOVERY_POINT_DAMAGED',
+      runId: null,
+      message: 'Recovery point rp_1 of server "db01" is damaged.',
+    });
   });
+});
+
+it('of a restore whose server is live and waits for somebody before its peers work with it is a condition by itself', () => {
+  const waitingRuns = [{ serverId: 'srv_1', runId: 'run_1', waitingFor: 'sign-off-live' }] as const;
+  expect(conditionsOf([], { ...NOTHING, waitingRuns }, nameOf, inService)).toEqual([
+    {
+      key: 'sign-off-live run_1',
+      kind: 'waiting',
+      code: 'WAITING_FOR_SIGN_OFF',
+      serverId: 'srv_1',
+      runId: 'run_1',
+      message: expect.stringContaining('Server "db01" is restored and live'),
+      hint: expect.stringContaining('modosu run sign-off run_1'),
+    },
+  ]);
 });
 
 it('of a server that is out of service are only those of a person who is waited for', () => {

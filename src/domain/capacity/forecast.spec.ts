@@ -45,6 +45,52 @@ describe('forecastRoom', () => {
     expect(forecastRoom(weekly, NOW).bytesPerDay).toBe(10 * GIB);
   });
 
+  it.each<[string, readonly (readonly [day: number, gib: number])[], number]>([
+    [
+      'the middle one of three slopes',
+      [
+        [0, 200],
+        [1, 198],
+        [3, 170],
+      ],
+      10,
+    ],
+    [
+      'halfway between the middle two of six',
+      [
+        [0, 200],
+        [1, 190],
+        [2, 188],
+        [4, 180],
+      ],
+      4.5,
+    ],
+    [
+      'of all slopes before two weeks were measured',
+      [
+        [0, 350],
+        [4, 120],
+        [7, 160],
+        [12, 110],
+      ],
+      15,
+    ],
+    [
+      'of those of a week from the very day on that is two weeks after the first',
+      [
+        [0, 380],
+        [4, 390],
+        [7, 360],
+        [14, 100],
+      ],
+      20,
+    ],
+  ])('is %s', (_what, days, gib) => {
+    const last = days.at(-1)?.[0] ?? 0;
+    const samples = days.map(([day, left]) => free(last - day, left));
+    expect(forecastRoom(samples, NOW).bytesPerDay).toBe(gib * GIB);
+  });
+
   it('goes by what it has where no two days are a week apart', () => {
     expect(forecastRoom([free(20, 100), free(0, 60)], NOW).bytesPerDay).toBe(2 * GIB);
   });
@@ -58,7 +104,7 @@ describe('forecastRoom', () => {
   });
 
   it('leaves out what lies in the future, and what is older than sixty days', () => {
-    expect(forecastRoom([...falling(11, 120, 2), free(-3, 1), free(60, 9000), free(400, 1)], NOW)).toMatchObject({ bytesPerDay: 2 * GIB, basedOnDays: 11 });
+    expect(forecastRoom([...falling(11, 120, 2), free(-3, 1), free(60, 9000), free(400, 1)], NOW)).toEqual(forecastRoom(falling(11, 120, 2), NOW));
   });
 
   it('does not depend on the order of the samples', () => {

@@ -17,10 +17,9 @@ const LOOK_BACK_DAYS = 60;
  */
 export function forecastRoom(samples: readonly RoomSample[], now: Date): CapacityForecast {
   const days = leastOfDays(samples, now);
-  const first = days[0];
-  const last = days.at(-1);
-  if (first === undefined || last === undefined || last.day - first.day < LEAST_DAYS) return { bytesPerDay: null, fullAt: null, basedOnDays: days.length };
-  const least = last.day - first.day >= 2 * WEEK ? WEEK : 1;
+  const spanDays = (days.at(-1)?.day ?? 0) - (days[0]?.day ?? 0);
+  if (spanDays < LEAST_DAYS) return { bytesPerDay: null, fullAt: null, basedOnDays: days.length };
+  const least = spanDays >= 2 * WEEK ? WEEK : 1;
   const most = least === WEEK ? WEEK : Number.POSITIVE_INFINITY;
   // Rounded to a sum that has a sign only where it is not 0.
   const bytesPerDay = Math.round(-median(slopes(days, least, most)) || 0);
@@ -36,7 +35,7 @@ function slopes(days: readonly Day[], least: number, most: number): readonly num
     const distance = to.day - from.day;
     return distance >= least && distance <= most ? [(to.freeBytes - from.freeBytes) / distance] : [];
   };
-  const found = days.flatMap((from, index) => days.slice(index + 1).flatMap((to) => between(from, to)));
+  const found = days.flatMap((from) => days.flatMap((to) => between(from, to)));
   return found.length > 0 ? found : slopes(days, 1, Number.POSITIVE_INFINITY);
 }
 

@@ -32,6 +32,31 @@ describe('the changes that a state of a server holds', () => {
     expect(ids(changesAt(first, [change('a', 1, [], { state: 'cancelled' }), change('b', 1, [], { openedOn: 'l0' })], at(9)))).toEqual([[], []]);
   });
 
+  it('are in the order of their completion, those that are open in the order in which they were opened, by id at the same moment', () => {
+    const [a, b, c, d] = [change('a', 3), change('b', 2), change('c', 2), change('d', 1)];
+    expect(ids(changesAt(first, [a, b, c, d], at(9)))[1]).toEqual(['d', 'b', 'c', 'a']);
+    expect(ids(changesAt(first, [d, c, b, a], at(9)))[1]).toEqual(['d', 'b', 'c', 'a']);
+    const done = [change('e', 1, [['l1', 8]]), change('f', 2, [['l1', 7]]), change('g', 3, [['l1', 8]]), change('h', 4, [['l1', 7]])];
+    expect(ids(changesAt(first, done, at(9)))[0]).toEqual(['f', 'h', 'e', 'g']);
+  });
+
+  it('are half there where they were begun, though they were completed on another line', () => {
+    const elsewhere = change('a', 1, [['l2', 5]]);
+    expect(ids(changesAt(first, [elsewhere], at(1)))).toEqual([[], ['a']]);
+    expect(ids(changesAt(first, [elsewhere], at(9)))).toEqual([[], ['a']]);
+    expect(ids(changesAt({ lineageId: 'l2', base: NO_CHANGES }, [elsewhere], at(9)))).toEqual([['a'], []]);
+  });
+
+  it('are those that the newest image says, though by the rows they are open still', () => {
+    const base = changesAt(first, [change('a', 1, [['l1', 6]])], at(7));
+    expect(ids(changesAt({ ...first, base }, [change('a', 1, [['l1', 6]])], at(4)))).toEqual([['a'], []]);
+  });
+
+  it('are half there where the image says so, though nobody has a row of them any more', () => {
+    const base = changesAt(first, [change('a', 1)], at(2));
+    expect(ids(changesAt({ lineageId: 'l2', base }, [], at(9)))).toEqual([[], ['a']]);
+  });
+
   it('after a restore are those of the generation, and what was made since; applied again counts', () => {
     const a = change('a', 1, [['l1', 2]]);
     const b = change('b', 1, [['l1', 6]]);
@@ -60,6 +85,29 @@ describe('the changes that a state of a server holds', () => {
       expect([next.contained.length, next.more]).toEqual([500, more]);
     }
     expect(changesAt({ lineageId: 'l1', base: held }, [], at(5000))).toEqual(held);
+  });
+
+  it('are counted once each, also where the image lists only some of those that were made on its line', () => {
+    const old = changesAt(
+      first,
+      Array.from({ length: 600 }, (_, index) => change(`a${index}`, 1, [['l1', 2]])),
+      at(9),
+    );
+    // Two at the same moment: one of them is the oldest that is listed.
+    const made = Array.from({ length: 510 }, (_, index) => change(`b${index}`, 10, [['l2', index < 11 ? 20 : 20 + index]], { openedOn: 'l2' }));
+    const line = { lineageId: 'l2', base: old };
+    const image = changesAt(line, made, at(5000));
+    expect([image.contained.length, image.contained[0]?.id, image.more]).toEqual([500, 'b10', 610]);
+    expect(changesAt({ ...line, base: image }, made, at(5000))).toEqual(image);
+  });
+
+  it('that are open are listed up to a bound, the newest ones', () => {
+    const { partly } = changesAt(
+      first,
+      Array.from({ length: 502 }, (_, index) => change(`c${index}`, index)),
+      at(5000),
+    );
+    expect([partly.length, partly[0]?.id, partly.at(-1)?.id]).toEqual([500, 'c2', 'c501']);
   });
 });
 
@@ -100,30 +148,35 @@ it(`whatever happens to a server: its changes are those that it carries (seed ${
     let lines = 1;
     let line = first;
     let carried: ReadonlySet<string> = new Set();
-    const images: { readonly changes: GenerationChanges; readonly carried: ReadonlySet<string> }[] = [];
-    const left: { readonly line: typeof line; readonly carried: ReadonlySet<string> }[] = [];
+    let begun: ReadonlySet<string> = new Set();
+    const images: { readonly changes: GenerationChanges; readonly carried: ReadonlySet<string>; readonly begun: ReadonlySet<string> }[] = [];
+    const left: { readonly line: typeof line; readonly carried: ReadonlySet<string>; readonly begun: ReadonlySet<string> }[] = [];
     for (let minute = 1; minute < 60; minute += 1) {
       const what = upTo(6);
-      const open = registered.find((one) => one.state === 'open' && one.openedOn === line.lineageId);
-      if (what <= 1) registered = [...registered, change(`c${history}-${minute}`, minute, [], { openedOn: line.lineageId })];
-      else if (what <= 3 && open !== undefined) {
+      // Also one that was opened on a line that the server has left: it is made again from the beginning.
+      const open = registered.find((one) => one.state === 'open');
+      if (what <= 1) {
+        registered = [...registered, change(`c${history}-${minute}`, minute, [], { openedOn: line.lineageId })];
+        begun = new Set([...begun, `c${history}-${minute}`]);
+      } else if (what <= 3 && open !== undefined) {
         const done = { ...open, state: 'completed', applied: [{ lineageId: line.lineageId, at: at(minute) }] } as const;
         registered = registered.map((one) => (one === open ? done : one));
         carried = new Set([...carried, open.id]);
-      } else if (what === 4) images.push({ changes: changesAt(line, registered, at(minute)), carried });
+      } else if (what === 4) images.push({ changes: changesAt(line, registered, at(minute)), carried, begun });
       else if (what === 5 && images.length > 0) {
         const image = images[upTo(images.length - 1)] as (typeof images)[number];
-        left.push({ line, carried });
+        left.push({ line, carried, begun });
         lines += 1;
         line = { lineageId: `l${lines}`, base: image.changes };
-        carried = image.carried;
+        ({ carried, begun } = image);
       } else if (what === 6) {
         const back = left.pop();
-        if (back !== undefined) ({ line, carried } = back);
+        if (back !== undefined) ({ line, carried, begun } = back);
       }
       const held = changesAt(line, registered, at(minute));
-      expect([...held.contained.map(({ id }) => id)].sort()).toEqual([...carried].sort());
-      for (const { id } of held.partly) expect(holds(held, id)).toBe('partly');
+      const [contained, partly] = ids(held).map((list) => [...(list ?? [])].sort());
+      const wrong = held.partly.filter(({ id }) => holds(held, id) !== 'partly');
+      expect([contained, partly, wrong]).toEqual([[...carried].sort(), [...begun].filter((id) => !carried.has(id)).sort(), []]);
     }
   }
 });

@@ -32,21 +32,24 @@ export function changesAt(
   const { lineageId, base } = line;
   const appliedAt = (change: RegisteredChange): Date | undefined =>
     change.applied.find((one) => one.lineageId === lineageId && one.at.getTime() <= at.getTime())?.at;
-  const made = registered.flatMap((change) => {
-    const when = appliedAt(change);
-    return when === undefined ? [] : [recorded(change, when)];
-  });
+  const made = registered
+    .flatMap((change) => {
+      const when = appliedAt(change);
+      return when === undefined ? [] : [{ change, when }];
+    })
+    .sort((a, b) => a.when.getTime() - b.when.getTime())
+    .map(({ change, when }) => recorded(change, when));
   const known = new Map(registered.map((change) => [change.id, change]));
   const isMade = new Set(made.map(({ id }) => id));
   const before = base.contained.filter(({ id }) => !isMade.has(id));
   const open = registered
-    .filter((change) => !isMade.has(change.id) && isOpenAt(change, lineageId, at))
+    .filter((change) => !isMade.has(change.id) && isBegunAt(change, lineageId, at))
     .sort((a, b) => a.openedAt.getTime() - b.openedAt.getTime() || (a.id < b.id ? -1 : 1))
     .map((change) => recorded(change, null));
   const isContained = new Set([...isMade, ...before.map(({ id }) => id)]);
   // What was begun before the line it came from was left is still half there; one that was cancelled counts as taken back.
   const partly = [...base.partly.filter(({ id }) => known.get(id)?.state !== 'cancelled'), ...open].filter(({ id }) => !isContained.has(id));
-  const contained = [...before, ...made.sort(byCompletion)];
+  const contained = [...before, ...made];
   const listed = contained.slice(-RECORDED_CHANGES_LIMIT);
   const counted = base.more + contained.length - countedByBase(base, made);
   return { contained: listed, partly: unique(partly).slice(-RECORDED_CHANGES_LIMIT), more: counted - listed.length };
@@ -55,16 +58,14 @@ export function changesAt(
 /** How many of these the base has counted already without listing them: it lists the newest, and was itself taken of this line. */
 function countedByBase({ contained, more }: GenerationChanges, made: readonly RecordedChange[]): number {
   const oldest = contained[0]?.completedAt;
-  if (more === 0 || oldest == null) return 0;
+  if (oldest == null) return 0;
   const isListed = new Set(contained.map(({ id }) => id));
   return Math.min(more, made.filter(({ id, completedAt }) => !isListed.has(id) && completedAt !== null && completedAt <= oldest).length);
 }
 
-/** A change that is complete by now was open until then. */
-const isOpenAt = ({ state, openedAt, openedOn, applied }: RegisteredChange, lineageId: string, at: Date): boolean => {
-  if (openedOn !== lineageId || openedAt.getTime() > at.getTime() || state === 'cancelled') return false;
-  return state === 'open' || applied.some((one) => one.lineageId === lineageId && one.at.getTime() > at.getTime());
-};
+/** Of one that is not complete on this line: whether it was begun there. Where else it was completed meanwhile says nothing about these disks. */
+const isBegunAt = ({ state, openedAt, openedOn }: RegisteredChange, lineageId: string, at: Date): boolean =>
+  openedOn === lineageId && openedAt.getTime() <= at.getTime() && state !== 'cancelled';
 
 const recorded = ({ id, title, ticket }: RegisteredChange, completedAt: Date | null): RecordedChange => ({
   id,
@@ -72,8 +73,6 @@ const recorded = ({ id, title, ticket }: RegisteredChange, completedAt: Date | n
   ticket,
   completedAt: completedAt?.toISOString() ?? null,
 });
-
-const byCompletion = (a: RecordedChange, b: RecordedChange): number => ((a.completedAt ?? '') < (b.completedAt ?? '') ? -1 : 1);
 
 const unique = (changes: readonly RecordedChange[]): readonly RecordedChange[] => [...new Map(changes.map((change) => [change.id, change])).values()];
 
@@ -107,10 +106,9 @@ export function newlyLost({ missing, partly }: ChangesLost, planned: { readonly 
 /** A generation of which nobody has recorded anything (`null`) lacks all of them, as far as anybody knows. */
 export function changesLost(now: GenerationChanges, then: GenerationChanges | null): ChangesLost {
   const target = then ?? NO_CHANGES;
-  const gone = now.contained.filter(({ id }) => holds(target, id) !== 'yes');
   return {
-    missing: gone.filter(({ id }) => holds(target, id) === 'no'),
-    partly: gone.filter(({ id }) => holds(target, id) === 'partly'),
+    missing: now.contained.filter(({ id }) => holds(target, id) === 'no'),
+    partly: now.contained.filter(({ id }) => holds(target, id) === 'partly'),
     returning: target.contained.filter(({ id }) => holds(now, id) !== 'yes'),
   };
 }

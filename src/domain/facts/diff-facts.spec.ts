@@ -97,6 +97,37 @@ describe('diffFacts', () => {
     expect(summariseFactDiff(diff)).toEqual(['1 group changed', 'groups: only some were collected, so what was added or removed is not known']);
   });
 
+  it.each<[string, FactSection, FactSection, boolean]>([
+    ['an entry more', collected('users', {}), collected('users', { web: '1' }), true],
+    ['an entry less', collected('users', { web: '1' }), collected('users', {}), true],
+    ['an entry in place of another', collected('users', { web: '1' }), collected('users', { db: '1' }), true],
+    ['another value', collected('users', { web: '1' }), collected('users', { web: '2' }), true],
+    ['another value among some', collected('users', { web: '1' }, true), collected('users', { web: '2' }), true],
+    ['an entry more among some', collected('users', {}, true), collected('users', { web: '1' }), false],
+  ])('takes %s for a difference, or not', (_what, before, after, isOne) => {
+    expect(hasDifferences(diffFacts(factsOf(before), factsOf(after)))).toBe(isOne);
+  });
+
+  it('counts several of a kind', () => {
+    const diff = diffFacts(factsOf(collected('packages', { a: '1', b: '1' })), factsOf(collected('packages', { a: '2', b: '2' })));
+    expect(summariseFactDiff(diff)).toEqual(['2 packages changed']);
+  });
+
+  it('names no reason where the two have different ones', () => {
+    const silent: FactSection = { kind: 'packages', state: 'failed', error: new ModosuError('AGENT_SILENT', 'It does not answer.').summary() };
+    const { sections } = diffFacts(factsOf(failed('packages')), factsOf(silent));
+    expect(sections[2]).toMatchObject({ gap: { reason: 'failed', side: 'both', code: null } });
+  });
+
+  it.each([
+    ['the later one', (whole: ServerFacts, without: ServerFacts) => diffFacts(whole, without), 'after'],
+    ['either', (_whole: ServerFacts, without: ServerFacts) => diffFacts(without, without), 'both'],
+  ] as const)('does not compare a section that %s does not have at all', (_which, compared, side) => {
+    const whole = factsOf();
+    const diff = compared(whole, { ...whole, sections: whole.sections.filter(({ kind }) => kind !== 'files') });
+    expect(diff.sections.at(-1)).toMatchObject({ gap: { reason: 'failed', side, code: null } });
+  });
+
   it('does not compare a section that one side does not have at all', () => {
     const whole = factsOf();
     const diff = diffFacts({ ...whole, sections: whole.sections.filter(({ kind }) => kind !== 'files') }, whole);

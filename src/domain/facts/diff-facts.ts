@@ -10,15 +10,17 @@ import {
   type ServerFacts,
 } from '../../contracts/facts';
 
+type Sections = Pick<ServerFacts, 'sections'>;
+
 /**
  * What is different in `after`. A kind that could not be collected on a side, or not completely, is `incomplete`: nothing is concluded from what is missing
  * there. Facts of two OS families are compared like any others: then nearly everything differs.
  */
-export const diffFacts = (before: ServerFacts, after: ServerFacts): FactDiff => ({
+export const diffFacts = (before: Sections, after: Sections): FactDiff => ({
   sections: FACT_KINDS.map((kind) => diffSection(kind, sectionOf(before, kind), sectionOf(after, kind))),
 });
 
-const sectionOf = ({ sections }: ServerFacts, kind: FactKind): FactSection | undefined => sections.find((section) => section.kind === kind);
+const sectionOf = ({ sections }: Sections, kind: FactKind): FactSection | undefined => sections.find((section) => section.kind === kind);
 
 function diffSection(kind: FactKind, before: FactSection | undefined, after: FactSection | undefined): FactSectionDiff {
   if (before?.state !== 'collected' || after?.state !== 'collected') return { kind, state: 'incomplete', gap: gapOf(before, after), changed: [] };

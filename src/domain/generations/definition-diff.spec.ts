@@ -24,10 +24,34 @@ describe('two definitions', () => {
     ['with a line less at the end', 'abcde', 'abcd', [' b  c  d -e']],
     ['with a line twice', 'abc', 'abbc', [' a  b +b  c']],
     ['with a line moved', 'abcd', 'bcda', ['-a  b  c  d +a']],
+    ['with something before what is common', 'a', 'bab', ['+b  a +b']],
+    ['with more before what is common', 'a', 'bcab', ['+b +c  a +b']],
+    ['with something before more that is common', 'aa', 'caab', ['+c  a  a +b']],
+    ['with less before what is common', 'acb', 'ba', ['-a -c  b +a']],
+    ['with a line left of which there were several', 'ababa', 'b', ['-a  b -a -b -a']],
     ['with differences that touch', 'abcdefghijk', 'aXcdefghXjk', [' a -b +X  c  d  e  f  g  h -i +X  j  k']],
     ['with differences far from each other', 'abcdefghijklm', 'aXcdefghijkXm', [' a -b +X  c  d  e', ' i  j  k -l +X  m']],
   ])('%s', (_what, before, after, parts) => {
     expect(shown(letters(before), letters(after))).toEqual(parts);
+  });
+
+  it('say how many lines only one of them has', () => {
+    expect(diffDefinitions(definition(letters('abc')), definition(letters('aX')))).toMatchObject({ state: 'compared', removed: 2, added: 1 });
+  });
+
+  it('that are large are compared line by line where they differ in little', () => {
+    const [before, after] = ['-', '+'].map((sign) => Array.from({ length: 9_000 }, (_, at) => (at === 10 ? sign : `line ${at}`)));
+    expect(shown(before ?? [], after ?? [])).toEqual([' line 7  line 8  line 9 -- ++  line 11  line 12  line 13']);
+  });
+
+  // The table has a row and a column more than there are lines.
+  it.each([
+    [1999, 1999, 2],
+    [2000, 1999, 2000],
+    [1999, 2000, 1999],
+  ])('of %d and %d lines that differ from the first to the last have %d lines removed', (before, after, removed) => {
+    const lines = (count: number, sign: string) => definition([sign, ...Array.from({ length: count - 2 }, (_, at) => `line ${at}`), `last ${sign}`]);
+    expect(diffDefinitions(lines(before, '-'), lines(after, '+')).removed).toBe(removed);
   });
 
   it('that differ in more than is shown say in how much', () => {

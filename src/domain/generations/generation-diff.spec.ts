@@ -60,6 +60,24 @@ describe('two generations', () => {
     ]);
   });
 
+  it('of which the other one does not know them say the same', () => {
+    const { changes, facts, summary } = diffGenerations(generation(1, [change('a')], [nginx]), generation(2, null, null));
+    expect([changes, facts]).toEqual([null, null]);
+    expect(summary.at(-1)).toBe('Generation 2 has no facts: it was off.');
+  });
+
+  it('of which one does not know its changes call no difference unregistered', () => {
+    expect(diffGenerations(generation(1, null, []), generation(2, [change('a')], [nginx])).summary.at(-1)).toBe('1 package added');
+  });
+
+  it.each<[string, readonly RecordedChange[], readonly RecordedChange[]]>([
+    ['only the later one contains', [], [change('a')]],
+    ['only the earlier one contains', [change('a')], []],
+    ['each contains one that the other does not', [change('a')], [change('b')]],
+  ])('of which %s a change call no difference unregistered', (_what, before, after) => {
+    expect(diffGenerations(generation(1, before, []), generation(2, after, [nginx])).summary.at(-1)).toBe('1 package added');
+  });
+
   it('between which a restore lies name what the later one lacks', () => {
     const { summary } = diffGenerations(generation(1, [change('a')], [nginx]), generation(2, [], [nginx]));
     expect(summary).toEqual(['Only the earlier one contains the change "a": a restore lies between them.']);

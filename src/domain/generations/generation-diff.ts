@@ -26,10 +26,7 @@ export function diffGenerations(one: GenerationDetail, other: GenerationDetail):
 }
 
 /** Null: it has none. */
-export function factsOf({ sections, facts }: GenerationDetail): ServerFacts | null {
-  if (sections === null || facts.state === 'missing') return null;
-  return { format: 'modosu-server-facts', version: 1, collectedAt: facts.collectedAt, family: facts.family, sections };
-}
+export const factsOf = ({ sections }: GenerationDetail): Pick<ServerFacts, 'sections'> | null => (sections === null ? null : { sections });
 
 function changesBetween({ changes: before }: GenerationView, { changes: after }: GenerationView): GenerationDiff['changes'] {
   if (before === null || after === null) return null;
@@ -57,8 +54,8 @@ function factWords(facts: GenerationDiff['facts'], changes: GenerationDiff['chan
   if (facts === null) {
     return of.flatMap(({ generation, facts: state }) => (state.state === 'missing' ? [`Generation ${generation} has no facts: ${state.why}.`] : []));
   }
-  const partly = of.flatMap((generation) => generation.changes?.partly ?? []);
-  const isRegistered = changes === null || changes.added.length + changes.removed.length + partly.length > 0;
+  const isRegistered =
+    changes === null || changes.added.length > 0 || changes.removed.length > 0 || of.some((generation) => partlyWords(generation).length > 0);
   const differences = differencesOf(facts);
   return [...(isRegistered ? differences : differences.map((sentence) => `${sentence}, no change registered`)), ...gapsOf(facts)];
 }

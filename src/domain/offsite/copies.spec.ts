@@ -58,6 +58,11 @@ describe('what belongs off-site', () => {
     const points = [point('gone', 2, { state: 'deleted' }, 'copied'), point('lost', 1, { state: 'damaged' }, 'copied'), point('older', 3)];
     expect([...wantedOffsite(points, rules())].sort()).toEqual(['gone', 'lost']);
   });
+
+  it('counts what is being copied, though it was found damaged here meanwhile', () => {
+    const points = [point('under-way', 1, { state: 'damaged' }, 'copying'), point('older', 2), point('oldest', 3)];
+    expect([...wantedOffsite(points, rules())].sort()).toEqual(['older', 'under-way']);
+  });
 });
 
 describe('the next copy', () => {
@@ -66,6 +71,14 @@ describe('the next copy', () => {
     expect(nextCopy(points, rules())).toMatchObject({ recoveryPointId: 'grandchild', chain: ['full', 'child', 'grandchild'] });
     const begun = [point('full', 3, {}, 'copied'), ...points.slice(1)];
     expect(nextCopy(begun, rules())?.chain).toEqual(['child', 'grandchild']);
+  });
+
+  it.each<[string, readonly OffsitePoint[], string]>([
+    ['the newer one, whatever their ids', [point('b', 2), point('a', 1)], 'a'],
+    ['the one with the greater id of two of the same moment', [point('a', 1), point('b', 1)], 'b'],
+    ['the same one in whichever order they come', [point('b', 1), point('a', 1)], 'b'],
+  ])('is %s', (_what, points, next) => {
+    expect(nextCopy(points, rules())?.recoveryPointId).toBe(next);
   });
 
   it('leaves out what waits for its next attempt, is being copied, or builds on something that cannot be copied', () => {
@@ -113,6 +126,13 @@ describe('copies that go', () => {
     expect(outdatedCopies(arrived, rules())).toEqual(['x']);
   });
 
+  it('are none of all those on which one builds that is being copied, though no rule keeps it any more', () => {
+    const newer = [point('x', 3, {}, 'copied'), point('y', 2, {}, 'copied')];
+    const chain = [point('full', 9, {}, 'copied'), point('child', 8, { parentId: 'full' }, 'copied')];
+    expect(outdatedCopies([...chain, point('grandchild', 7, { parentId: 'child' }, 'copying'), ...newer], rules())).toEqual([]);
+    expect(outdatedCopies([...chain, point('grandchild', 7, { parentId: 'child' }, 'failed'), ...newer], rules())).toEqual(['full', 'child']);
+  });
+
   it('are not the last whole one while another one is being made', () => {
     const points = [point('whole', 3, {}, 'copied'), point('new', 1, {}, 'copying')];
     expect(outdatedCopies(points, rules({ retention: { ...RULES, last: 1 } }))).toEqual([]);
@@ -137,6 +157,21 @@ describe('what stays here until it is copied', () => {
     expect(keeps(3)).toEqual(['data', 'newest', 'recent']);
     expect(keeps(1)).toEqual(['data', 'newest']);
   });
+
+  it('is the newest of each data set', () => {
+    const data = (id: string, dataSet: string) => point(id, 20, { kind: 'data', dataSet });
+    expect([...waitsForCopy([data('a', 'shop'), data('b', 'uploads')], rules())].sort()).toEqual(['a', 'b']);
+  });
+
+  it('is nothing that is on its way and damaged here: the newest of the others is the newest', () => {
+    expect([...waitsForCopy([point('old', 9), point('under-way', 1, { state: 'damaged' }, 'copying')], rules())]).toEqual(['old']);
+  });
+
+  it('goes at the moment at which the week is over', () => {
+    const publishedAt = (late: number): Date => new Date(NOW.getTime() - (26 * 3_600_000 + 7 * DAY) + late);
+    const keeps = (late: number) => [...waitsForCopy([point('newest', 1), point('old', 9, { publishedAt: publishedAt(late) })], rules())];
+    expect([keeps(0), keeps(1)]).toEqual([['newest'], ['newest', 'old']]);
+  });
 });
 
 it('attempts come later each time, at most six hours apart', () => {
@@ -146,5 +181,5 @@ it('attempts come later each time, at most six hours apart', () => {
 it('a check is due once a day, sooner after one that could not be carried out, and when a clock went back', () => {
   const ago = (hours: number, wasCarriedOut: boolean) => isCheckDue({ finishedAt: new Date(NOW.getTime() - hours * 3_600_000), wasCarriedOut }, NOW);
   expect(isCheckDue(null, NOW)).toBe(true);
-  expect([ago(22, true), ago(23, true), ago(5, false), ago(6, false), ago(-1, true)]).toEqual([false, true, false, true, true]);
+  expect([ago(22, true), ago(23, true), ago(5, false), ago(6, false), ago(-1, true), ago(0, true)]).toEqual([false, true, false, true, true, false]);
 });

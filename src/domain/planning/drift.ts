@@ -76,7 +76,7 @@ export function driftFromNow(of: GenerationDetail, now: ServerFacts): FactsNow {
 
 const isNotCompared = (section: FactSectionDiff): boolean => section.state === 'incomplete' && section.gap.reason === 'failed';
 
-const entriesIn = ({ sections }: ServerFacts, kind: FactKind): number =>
+const entriesIn = ({ sections }: Pick<ServerFacts, 'sections'>, kind: FactKind): number =>
   sections.reduce((sum, section) => sum + (section.kind === kind && section.state === 'collected' ? section.entries.length : 0), 0);
 
 /** Asking for it, or waiting for the answer, has failed. */

@@ -40,9 +40,13 @@ describe('a set of restores', () => {
     expect(nextOfSet(runs)).toMatchObject(move);
   });
 
-  it('says who is live and who waits for people when it stops', () => {
-    expect(nextOfSet([run('a', done), run('b', { state: 'failed' }), run('c', waits)])).toMatchObject({
-      problem: '"b" did not come through. "a" had gone live. "c" waits in quarantine: go live or cancel, each by itself.',
+  it.each<[string, readonly SetRun[], string]>([
+    ['nobody', [], ''],
+    ['one', [run('c', waits)], ' "c" waits in quarantine: go live or cancel, each by itself.'],
+    ['two', [run('c', waits), run('d', waits)], ' "c", "d" wait in quarantine: go live or cancel, each by itself.'],
+  ])('says who is live and who waits for people when it stops: %s', (_who, waiting, rest) => {
+    expect(nextOfSet([run('a', done), run('b', { state: 'failed' }), ...waiting])).toMatchObject({
+      problem: `"b" did not come through. "a" had gone live.${rest}`,
     });
   });
 
@@ -90,5 +94,7 @@ it('servers go live after what they cannot work without, else in the order that 
   });
   expect(goLiveOrder(['web', 'app', 'db'], [needs('web', 'app'), needs('app', 'db'), needs('db', 'elsewhere')])).toEqual(['db', 'app', 'web']);
   expect(goLiveOrder(['b', 'a'], [needs('b', 'a', 'soft')])).toEqual(['b', 'a']);
+  expect(goLiveOrder(['b', 'a'], [{ ...needs('b', 'a'), type: 'replicates-with' }])).toEqual(['b', 'a']);
+  expect(goLiveOrder(['other', 'web', 'db'], [needs('web', 'db')])).toEqual(['other', 'db', 'web']);
   expect(goLiveOrder(['a', 'b'], [needs('a', 'b'), needs('b', 'a')])).toEqual(['b', 'a']);
 });

@@ -31,8 +31,7 @@ const WAIT: SetMove = { kind: 'wait' };
  * @param runs in the order in which they go live
  */
 export function nextOfSet(runs: readonly SetRun[]): SetMove {
-  const ended = runs.filter(({ state }) => isFinal(state));
-  if (ended.length === runs.length && ended.every(({ state }) => state === 'succeeded')) return { kind: 'end', state: 'succeeded', problem: null };
+  if (runs.every(({ state }) => state === 'succeeded')) return { kind: 'end', state: 'succeeded', problem: null };
   const lost = runs.filter(({ state, cancelRequested }) => (isFinal(state) ? state !== 'succeeded' : cancelRequested));
   if (lost.length > 0) return withoutThose(runs, lost);
   const next = runs.find(({ state }) => !isFinal(state));

@@ -68,6 +68,17 @@ describe('dueBackups', () => {
     expect(dueBackups([server({ since: { image: at('2027-11-27T00:00:00Z'), data: at('2027-11-27T00:00:00Z') } })], at('2026-11-27T12:00:00Z'))).toEqual([]);
   });
 
+  it('asks for nothing at the very moment from which on the schedule holds', () => {
+    expect(dueBackups([server({ since: { image: null, data: at('2026-11-27T02:30:00Z') } })], at('2026-11-27T02:30:00Z'))).toEqual([]);
+  });
+
+  it('counts what each server has missed of each kind, from its own time on', () => {
+    const missed = (image: string, data: string) =>
+      dueBackups([server(), server({ since: { image: at(image), data: at(data) } })], at('2026-11-29T12:00:00Z')).map(({ missedBefore }) => missedBefore);
+    expect(missed('2026-11-14T00:00:00Z', '2026-11-25T00:00:00Z')).toEqual([0, 2, 2, 4]);
+    expect(missed('2026-11-27T00:00:00Z', '2026-11-28T00:00:00Z')).toEqual([0, 2, 0, 1]);
+  });
+
   it('counts each time once for all servers of a policy', () => {
     const servers = Array.from({ length: 20_000 }, (_, index) =>
       server({ serverId: `srv_${index}`, since: { image: null, data: at('2026-11-01T00:00:00Z') } }),
@@ -136,6 +147,10 @@ describe('dueBackups', () => {
       expect(images({ changed: { ...changed, imageAskedAt: changed.at }, since: { image: now, data: now } })).toEqual([]);
     });
 
+    it('is an image alone: its data are saved when their schedule asks for them', () => {
+      expect(dueBackups([server({ changed, since: { image: now, data: now } })], now).map(({ kind }) => kind)).toEqual(['image']);
+    });
+
     it('is asked for also without a policy, and where it takes no images', () => {
       const without = { since: { image: null, data: null } };
       expect(images({ ...without, policy: null })).toMatchObject([{ cause: 'change', policy: null, missedBefore: 0 }]);
@@ -189,4 +204,11 @@ describe('dueBackups', () => {
 
 describe('jitterMs', () => {
   it('is none where none is declared', () => expect(jitterMs('srv_1 image', 0)).toBe(0));
+
+  // Test vectors of FNV-1a: by another hash all servers would have another turn.
+  it.each([
+    ['', 0x811c9dc5],
+    ['a', 0xe40c292c],
+    ['foobar', 0xbf9cf968],
+  ])('of %j is the same in every version', (key, hash) => expect(jitterMs(key, 60)).toBe(Math.floor((hash / 2 ** 32) * 3_600_000)));
 });

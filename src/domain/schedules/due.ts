@@ -1,7 +1,7 @@
 import type { DueCause } from '../../contracts/due-backup';
-import type { Policy } from '../../contracts/policy';
+import type { Policy, Schedule } from '../../contracts/policy';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
-import { countDue, newestDue } from './schedule';
+import { countDue, knownNewestDue } from './schedule';
 
 /** Which backups the schedules ask for. Pure. */
 
@@ -60,9 +60,10 @@ const BASELINE_AFTER_MS = 15 * 60_000;
 function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, now: Date): DueBackup | null {
   const { serverId, policy, restored, changed, unimaged } = server;
   const due = { serverId, kind, policy: policy?.name ?? null };
-  const { dueAt, missedBefore } = newestOf(server, kind, times);
+  const newest = newestOf(server, kind, times);
+  const dueAt = newest?.dueAt ?? null;
   const image = policy?.image ?? null;
-  const answersFor = dueAt === null ? 0 : missedBefore + 1;
+  const answersFor = newest === null ? 0 : newest.missedBefore + 1;
   if (kind === 'image' && image?.mode === 'online' && restored !== null && isUnanswered(restored, dueAt, now)) {
     return { ...due, cause: 'restore', dueAt: restored.at, notBefore: restored.at, missedBefore: answersFor };
   }
@@ -75,27 +76,38 @@ function dueOf(server: ScheduledServer, kind: RecoveryPointKind, times: Times, n
       return { ...due, cause: 'baseline', dueAt: at, notBefore: at, missedBefore: answersFor };
     }
   }
-  const of = policy?.[kind] ?? null;
-  if (dueAt === null || of === null) return null;
-  return { ...due, cause: 'schedule', dueAt, notBefore: new Date(dueAt.getTime() + jitterMs(`${serverId} ${kind}`, of.jitterMinutes)), missedBefore };
+  if (newest === null) return null;
+  const notBefore = new Date(newest.dueAt.getTime() + jitterMs(`${serverId} ${kind}`, newest.jitterMinutes));
+  return { ...due, cause: 'schedule', dueAt: newest.dueAt, notBefore, missedBefore: newest.missedBefore };
 }
 
-/** The newest time of the schedule that has come and was not answered, and how many passed before it. */
-function newestOf(
-  { policy, hasDataSets, since }: ScheduledServer,
-  kind: RecoveryPointKind,
-  times: Times,
-): { readonly dueAt: Date | null; readonly missedBefore: number } {
+interface NewestTime {
+  readonly dueAt: Date;
+  readonly missedBefore: number;
+  readonly jitterMinutes: number;
+}
+
+/** The newest time of the schedule that has come and was not answered, and how many passed before it; null: there is none. */
+function newestOf({ policy, hasDataSets, since }: ScheduledServer, kind: RecoveryPointKind, times: Times): NewestTime | null {
   const after = since[kind];
-  if (policy === null || policy[kind] === null || after === null || (kind === 'data' && !hasDataSets)) return { dueAt: null, missedBefore: 0 };
-  const newest = times.newest(policy, kind);
-  if (newest === null || newest.getTime() <= after.getTime()) return { dueAt: null, missedBefore: 0 };
-  return { dueAt: newest, missedBefore: times.count(policy, kind, after, newest) - 1 };
+  const of = policy?.[kind] ?? null;
+  if (policy === null || of === null || after === null || (kind === 'data' && !hasDataSets)) return null;
+  const scheduled = { name: `${policy.name} ${kind}`, schedule: of.schedule, timeZone: policy.timeZone };
+  const dueAt = times.newest(scheduled);
+  if (dueAt === null || dueAt.getTime() <= after.getTime()) return null;
+  return { dueAt, missedBefore: times.count(scheduled, after, dueAt) - 1, jitterMinutes: of.jitterMinutes };
 }
 
 /** No image was asked for since, and none is due now that was due later. */
 const isUnanswered = ({ at, imageAskedAt }: NonNullable<ScheduledServer['restored']>, dueAt: Date | null, now: Date): boolean =>
   at.getTime() <= now.getTime() && at.getTime() > Math.max(imageAskedAt?.getTime() ?? Number.NEGATIVE_INFINITY, dueAt?.getTime() ?? Number.NEGATIVE_INFINITY);
+
+/** The schedule of a policy for one kind. */
+interface Scheduled {
+  readonly name: string;
+  readonly schedule: Schedule;
+  readonly timeZone: string;
+}
 
 /** Ten thousand servers share few policies: each time is counted once. */
 class Times {
@@ -104,22 +116,12 @@ class Times {
 
   constructor(private readonly now: Date) {}
 
-  newest(policy: Policy, kind: RecoveryPointKind): Date | null {
-    return remembered(this.newestOf, `${policy.name} ${kind}`, () => {
-      const of = policy[kind];
-      try {
-        return of === null ? null : newestDue(of.schedule, policy.timeZone, NEVER, this.now);
-      } catch {
-        return null;
-      }
-    });
+  newest({ name, schedule, timeZone }: Scheduled): Date | null {
+    return remembered(this.newestOf, name, () => knownNewestDue(schedule, timeZone, NEVER, this.now));
   }
 
-  count(policy: Policy, kind: RecoveryPointKind, since: Date, until: Date): number {
-    const of = policy[kind];
-    return of === null
-      ? 0
-      : remembered(this.counts, `${policy.name} ${kind} ${since.getTime()}`, () => countDue(of.schedule, policy.timeZone, since, until, COUNTED_AT_MOST));
+  count({ name, schedule, timeZone }: Scheduled, since: Date, until: Date): number {
+    return remembered(this.counts, `${name} ${since.getTime()}`, () => countDue(schedule, timeZone, since, until, COUNTED_AT_MOST));
   }
 }
 

@@ -121,6 +121,13 @@ describe('unwantedBecause', () => {
     expect(why({})).toBeNull();
     expect(why({ kind: 'data', dueAt: hoursAgo(99), notBefore: hoursAgo(99) })).toBeNull();
     expect(why({ dueAt: hoursAgo(99), notBefore: hoursAgo(99) }, [policy('online')])).toBeNull();
+    expect(why({}, undefined, { hasDataSets: false })).toBeNull();
+  });
+
+  it('is nothing because of what another policy says', () => {
+    const another = { ...policy('offline'), name: 'another' };
+    expect(why({}, [{ ...another, image: null }, policy('online')])).toBeNull();
+    expect(why({ cause: 'change' }, [another, policy('online')], { hasChangesToImage: true })).toBeNull();
   });
 
   it('of an image because of changes does not look at the policy that asks for others', () => {
@@ -129,6 +136,7 @@ describe('unwantedBecause', () => {
     expect(why(change, [], { policy: null, hasChangesToImage })).toBeNull();
     expect(why(change, [policy('online')], { hasChangesToImage })).toBeNull();
     expect(why(change, [policy('offline')], { hasChangesToImage })).toBe('it would stop the server');
+    expect(why(change, [{ ...policy('offline'), image: null }], { hasChangesToImage })).toBeNull();
     expect(why(change, [], { policy: null })).toContain('contains the changes already');
     expect(why(change, [], { policy: null, hasChangesToImage, isDecommissioned: true })).toBe('the server is decommissioned');
   });

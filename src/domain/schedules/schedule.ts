@@ -79,7 +79,7 @@ export function requirePossible(schedule: Schedule, timeZone: string, whose: str
   try {
     gaps = gapsOf(cron);
   } catch (error) {
-    throw invalid(`cannot be read: ${error instanceof Error ? error.message.replace(/^CronPattern: /, '') : String(error)}`);
+    throw invalid(`cannot be read: ${error instanceof Error ? error.message.replace('CronPattern: ', '') : String(error)}`);
   }
   if (gaps === null) throw invalid('never comes: no month has such a day');
   if (gaps.shortestMs < LEAST_MINUTES_APART * 60_000) throw invalid(`comes more often than every ${LEAST_MINUTES_APART} minutes`);
@@ -113,7 +113,7 @@ function gapsOf(cron: string): Gaps | null {
   const sameDay = [first, ...rest.filter((due) => Math.floor(due.getTime() / DAY_MS) === Math.floor(first.getTime() / DAY_MS))];
   const onceADay = [first.getUTCMinutes(), first.getUTCHours(), ...cron.split(' ').slice(2)].join(' ');
   const days = parsed(onceADay, 'UTC').nextRuns(DAYS, SAMPLE_FROM);
-  const daySpan = (sameDay.at(-1)?.getTime() ?? first.getTime()) - first.getTime();
+  const daySpan = (sameDay.at(-1) ?? first).getTime() - first.getTime();
   const gaps: Gaps = {
     shortestMs: Math.min(...between(moments)),
     longestMs: Math.max(...between(sameDay), ...between(days).map((gap) => gap - daySpan)),
@@ -152,7 +152,7 @@ function parsed(cron: string, timeZone: string): Cron {
   const key = `${cron}\n${timeZone}`;
   const before = known.get(key);
   if (before !== undefined) return before;
-  const fresh = new Cron(cron, { timezone: timeZone, paused: true, mode: '5-part' });
+  const fresh = new Cron(cron, { timezone: timeZone, mode: '5-part' });
   if (known.size >= KNOWN_AT_MOST) known.clear();
   known.set(key, fresh);
   return fresh;
