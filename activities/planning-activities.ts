@@ -13,7 +13,7 @@ import type { ApplyAgain, GenerationChanges, LostChange, RecordedChange } from '
 import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
-import type { DataSurvey, Finding, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
+import type { DataSurvey, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DataRecoveryPointView } from '../src/contracts/recovery-point';
 import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
