@@ -116,6 +116,22 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await codeOf(catalog.acceptBackup(backupRequest(server.id, { idempotencyKey: 'k1', requestDigest: 'p1' })))).toBe('IDEMPOTENCY_KEY_REUSED');
     });
 
+    it('says what the same request got before, also after what it was about is gone', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const point = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      const request = planRequest(server.id, { idempotencyKey: 'k1', recoveryPointId: point.id });
+      expect(await catalog.resultOf(request, 'plan')).toBeNull();
+      const { planId } = await catalog.acceptPlan(request);
+      await catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+      expect(await catalog.resultOf(request, 'plan')).toBe(planId);
+      expect(await catalog.acceptPlan(request)).toEqual({ planId, replayed: true });
+      expect(await catalog.resultOf({ ...request, idempotencyKey: null }, 'plan')).toBeNull();
+      expect(await catalog.resultOf({ ...request, actor: 'bob' }, 'plan')).toBeNull();
+      expect(await codeOf(catalog.resultOf({ ...request, requestDigest: 'p2' }, 'plan'))).toBe('IDEMPOTENCY_KEY_REUSED');
+      expect(await codeOf(catalog.resultOf(request, 'rset'))).toBe('IDEMPOTENCY_KEY_REUSED');
+    });
+
     it('lists those that were left in planning', async () => {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);

@@ -249,6 +249,22 @@ describe('the API', () => {
         expect(api.runStarter.plans).toHaveLength(1);
       });
 
+      it.each([
+        ['any recovery point', () => ({})],
+        ['one that was named', () => ({ recoveryPointId: point.id })],
+      ])('sent again with the key are the same plan after %s is gone', async (_what, more) => {
+        const headers = { 'Idempotency-Key': 'p' };
+        const send = (changes: object = {}) =>
+          api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', ...more(), ...changes }, headers });
+        const first = await send();
+        await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+        const again = await send();
+        expect(again).toMatchObject({ status: 202, body: first.body });
+        expect([again.headers.get('idempotency-replayed'), again.headers.get('location')]).toEqual(['true', first.headers.get('location')]);
+        expect(await send({ noData: true })).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+        expect(api.runStarter.plans).toHaveLength(1);
+      });
+
       it('are refused while Temporal is away, and stay accepted when it goes away afterwards', async () => {
         api.runStarter.down = true;
         expect((await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } })).status).toBe(503);

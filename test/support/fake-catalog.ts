@@ -952,6 +952,11 @@ export class FakeCatalog implements Catalog {
     return runView(run, this.wayBacks.contextOf(run), steps, this.now());
   };
 
+  resultOf: Catalog['resultOf'] = async (request, kind) => {
+    this.reach();
+    return this.earlier(request, `${kind}_`);
+  };
+
   listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {
     const rows = this.runList().filter(
       (run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state,
