@@ -10,6 +10,7 @@ import type { OffsiteCatalog } from './port/offsite';
 import type { PlanCatalog } from './port/plans';
 import type { RebuildCatalog } from './port/rebuild';
 import type { RecoveryPointCatalog } from './port/recovery-points';
+import type { RepeatedRequestCatalog } from './port/repeated-requests';
 import type { RestoreSetCatalog } from './port/restore-sets';
 import type { RetentionCatalog } from './port/retention';
 import type { RunCatalog } from './port/runs';
@@ -46,6 +47,7 @@ export interface Catalog
     BackupSetCatalog,
     RestoreSetCatalog,
     RunCatalog,
+    RepeatedRequestCatalog,
     WayBackCatalog,
     TokenCatalog,
     AuditCatalog {

@@ -7,7 +7,18 @@ const MAX_PAGE_SIZE = 500;
 
 /** Which list a cursor belongs to: that of another list is refused instead of giving a wrong page. */
 export type CursorKind =
-  'recovery-points' | 'runs' | 'audit' | 'due-backups' | 'alerts' | 'verifications' | 'backup-sets' | 'transfers' | 'changes' | 'generations' | 'restore-sets';
+  | 'recovery-points'
+  | 'runs'
+  | 'audit'
+  | 'due-backups'
+  | 'alerts'
+  | 'verifications'
+  | 'backup-sets'
+  | 'transfers'
+  | 'changes'
+  | 'generations'
+  | 'restore-sets'
+  | 'restore-plans';
 
 /** Position in a list that is sorted by time and id, newest first. */
 export interface TimePosition {

@@ -1,13 +1,14 @@
 import type { EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { keyReused } from './acceptance';
+import type { Database } from './database';
 import { IdempotencyKeyEntity } from './entities';
+import type { RepeatedRequestCatalog } from './port/repeated-requests';
+import type { KeyedRequest } from './port/requests';
 
-export interface KeyedRequest {
-  readonly actor: string;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
-}
+export const repeatedRequestStore = (database: Database): RepeatedRequestCatalog => ({
+  resultOf: (request, kind) => database.read((manager) => resultOf(manager, request, kind)),
+});
 
 /**
  * Claims the request's Idempotency-Key for `resultId`, or gives the id that the same request got before (null: the key is new, or there is none). A second
@@ -28,9 +29,15 @@ export async function claimIdempotencyKey(manager: EntityManager, request: Keyed
     .execute();
   if ((claimed.raw as readonly unknown[]).length > 0) return null;
   // The conflict was with a committed row, and keys are never deleted: it is there.
-  const earlier = await manager.findOneByOrFail(IdempotencyKeyEntity, { actor, key });
-  if (earlier.requestDigest !== requestDigest || kindOf(earlier.resultId) !== kindOf(resultId)) throw keyReused(key);
-  return earlier.resultId;
+  return resultOf(manager, request, resultId.slice(0, resultId.indexOf('_')));
 }
 
-const kindOf = (id: string): string => id.slice(0, id.indexOf('_'));
+/** What the key was claimed for before; null: nothing. Throws `IDEMPOTENCY_KEY_REUSED`. */
+async function resultOf(manager: EntityManager, request: KeyedRequest, kind: string): Promise<string | null> {
+  if (request.idempotencyKey === null) return null;
+  const key = storableText(request.idempotencyKey, 256);
+  const earlier = await manager.findOneBy(IdempotencyKeyEntity, { actor: storableText(request.actor, 256), key });
+  if (earlier === null) return null;
+  if (earlier.requestDigest !== request.requestDigest || !earlier.resultId.startsWith(`${kind}_`)) throw keyReused(key);
+  return earlier.resultId;
+}

@@ -11,15 +11,16 @@ import { isBodyOf } from '../domain/planning/usable-plan';
 import { sha256Of } from '../system/sha256';
 import type { AcceptPlanRequest, Actor } from './catalog';
 import type { PlanCatalog } from './port/plans';
+import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { OffsiteRepositoryEntity, RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
-import { requireServer } from './inventory-store';
+import { requireServer, serverNames } from './inventory-store';
 import { offsiteNotConfigured } from './offsite-row';
 import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
 import { storableError } from './storable-error';
-import { planView } from './views';
+import { planSummary, planView } from './views';
 import { requireUndoableRun } from './way-back-checks';
 
 export function planStore(database: Database, now: () => Date): PlanCatalog {
@@ -111,6 +112,31 @@ export function planStore(database: Database, now: () => Date): PlanCatalog {
         return planView(plan, (await requireServer(manager, plan.serverId)).name);
       }),
 
+    listPlans: ({ serverId, state }, page) =>
+      database.read(async (manager) => {
+        const after = readTimeCursor('restore-plans', page.cursor);
+        const query = manager
+          .createQueryBuilder(RestorePlanEntity, 'plan')
+          .select(SUMMARY_COLUMNS.map((column) => `plan.${column}`))
+          .orderBy('plan.createdAt', 'DESC')
+          .addOrderBy('plan.id', 'DESC')
+          .limit(rowsToRead(page));
+        if (serverId !== undefined) query.andWhere('plan.serverId = :serverId', { serverId });
+        if (state !== undefined) query.andWhere('plan.state = :state', { state });
+        if (after !== null) query.andWhere('(plan.createdAt, plan.id) < (:at, :id)', after);
+        const rows = await query.getMany();
+        const names = await serverNames(
+          manager,
+          rows.map((row) => row.serverId),
+        );
+        return toPage(
+          rows,
+          page,
+          (row) => planSummary(row, names.get(row.serverId) ?? ''),
+          ({ createdAt, id }) => timeCursor('restore-plans', { at: createdAt, id }),
+        );
+      }),
+
     listUnfinishedPlans: (olderThan) =>
       database.read(async (manager) => {
         const plans = await manager.find(RestorePlanEntity, { where: { state: 'planning', createdAt: LessThan(olderThan) }, order: { createdAt: 'ASC' } });
@@ -118,6 +144,21 @@ export function planStore(database: Database, now: () => Date): PlanCatalog {
       }),
   };
 }
+
+/** All that a list needs: a body is long, and a page has many. */
+const SUMMARY_COLUMNS: readonly (keyof RestorePlanRow)[] = [
+  'id',
+  'state',
+  'serverId',
+  'scenario',
+  'requestedBy',
+  'createdAt',
+  'hash',
+  'error',
+  'runId',
+  'undoesRunId',
+  'request',
+];
 
 /** What is stored of a request besides the recovery point. */
 export const planRequest = (request: AcceptPlanRequest): PlanRequest =>

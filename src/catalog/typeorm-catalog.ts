@@ -12,6 +12,7 @@ import { decisionStore } from './decision-store';
 import { dueBackupStore } from './due-backup-store';
 import { figuresStore } from './figures-store';
 import { generationStore } from './generation-store';
+import { repeatedRequestStore } from './idempotency';
 import { inventoryStore } from './inventory-store';
 import { judgementStore } from './judgement-store';
 import { markerStore } from './marker-store';
@@ -66,6 +67,7 @@ export function createTypeormCatalog(dataSource: DataSource, clock?: () => Date)
     ...alertStore(database, sharedNow),
     ...offsiteStore(database, sharedNow),
     ...verificationStore(database, sharedNow),
+    ...repeatedRequestStore(database),
     ...planStore(database, now),
     ...runAcceptanceStore(database, now),
     ...backupSetStore(database, now),

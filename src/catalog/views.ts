@@ -4,7 +4,7 @@ import { bootOf } from '../domain/verification/boot-proof';
 import { verificationOf } from '../domain/verification/verification';
 import { ModosuError } from '../contracts/errors';
 import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
-import type { PlanBody, RestorePlanView } from '../contracts/plan';
+import type { PlanBody, RestorePlanSummary, RestorePlanView } from '../contracts/plan';
 import type { DataManifest } from '../contracts/data';
 import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointHold, RecoveryPointView } from '../contracts/recovery-point';
 import { storedBytes } from '../domain/planning/backup-rules';
@@ -170,6 +170,21 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   addedBytes: manifest.addedBytes,
   declared: manifest.dataSet,
   content: manifest.content,
+});
+
+export const planSummary = (row: Omit<RestorePlanRow, 'body'>, serverName: string): RestorePlanSummary => ({
+  id: row.id,
+  state: row.state,
+  serverId: row.serverId,
+  serverName,
+  scenario: row.scenario,
+  requestedBy: row.requestedBy,
+  createdAt: row.createdAt.toISOString(),
+  hash: row.hash,
+  error: row.error,
+  runId: row.runId,
+  undoesRunId: row.undoesRunId,
+  restoreSetId: row.request !== null && 'set' in row.request ? (row.request.set?.id ?? null) : null,
 });
 
 export const planView = (row: RestorePlanRow, serverName: string): RestorePlanView => ({

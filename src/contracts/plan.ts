@@ -361,7 +361,8 @@ export interface UndoPlanBody {
 
 export type PlanBody = RestorePlanBody | DataRestorePlanBody | UndoPlanBody;
 
-export type PlanState = 'planning' | 'ready' | 'failed' | 'used';
+export const PLAN_STATES = ['planning', 'ready', 'failed', 'used'] as const;
+export type PlanState = (typeof PLAN_STATES)[number];
 
 export interface RestorePlanView {
   readonly id: string;
@@ -377,4 +378,12 @@ export interface RestorePlanView {
   readonly error: ErrorSummary | null;
   /** The run that carried it out. */
   readonly runId: string | null;
+}
+
+/** A plan in a list: what it is about, not what it says. */
+export interface RestorePlanSummary extends Omit<RestorePlanView, 'body'> {
+  /** The run whose swap it undoes; null: it restores. */
+  readonly undoesRunId: string | null;
+  /** It is carried out with the other plans of this set; null: alone. */
+  readonly restoreSetId: string | null;
 }

@@ -116,6 +116,57 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await codeOf(catalog.acceptBackup(backupRequest(server.id, { idempotencyKey: 'k1', requestDigest: 'p1' })))).toBe('IDEMPOTENCY_KEY_REUSED');
     });
 
+    it('says what the same request got before, also after what it was about is gone', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const point = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+      const request = planRequest(server.id, { idempotencyKey: 'k1', recoveryPointId: point.id });
+      expect(await catalog.resultOf(request, 'plan')).toBeNull();
+      const { planId } = await catalog.acceptPlan(request);
+      await catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+      expect(await catalog.resultOf(request, 'plan')).toBe(planId);
+      expect(await catalog.acceptPlan(request)).toEqual({ planId, replayed: true });
+      expect(await catalog.resultOf({ ...request, idempotencyKey: null }, 'plan')).toBeNull();
+      expect(await catalog.resultOf({ ...request, actor: 'bob' }, 'plan')).toBeNull();
+      expect(await codeOf(catalog.resultOf({ ...request, requestDigest: 'p2' }, 'plan'))).toBe('IDEMPOTENCY_KEY_REUSED');
+      expect(await codeOf(catalog.resultOf(request, 'rset'))).toBe('IDEMPOTENCY_KEY_REUSED');
+    });
+
+    it('lists them newest first, page by page, by server and state, without what they say', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const { planId, hash } = await givenReadyPlan(catalog, server);
+      advance(1000);
+      const second = await catalog.acceptPlan(planRequest(server.id));
+      await catalog.failPlan(second.planId, { code: 'HYPERVISOR_UNREACHABLE', message: 'gone', hint: 'look' });
+      const third = await catalog.acceptPlan(planRequest(server.id, { actor: 'bob' }));
+      const page = (filter: Parameters<typeof catalog.listPlans>[0], limit = 10, cursor: string | null = null) => catalog.listPlans(filter, { limit, cursor });
+      const { items } = await page({});
+      expect(items.map(({ id }) => id)).toEqual([...[second.planId, third.planId].sort().reverse(), planId]);
+      expect(items.find(({ id }) => id === planId)).toEqual({
+        id: planId,
+        state: 'ready',
+        serverId: server.id,
+        serverName: 'db01',
+        scenario: 'server',
+        requestedBy: 'alice',
+        createdAt: expect.any(String) as string,
+        hash,
+        error: null,
+        runId: null,
+        undoesRunId: null,
+        restoreSetId: null,
+      });
+      expect((await page({ state: 'failed' })).items).toMatchObject([{ id: second.planId, error: { code: 'HYPERVISOR_UNREACHABLE' } }]);
+      expect((await page({ serverId: 'srv_other' })).items).toEqual([]);
+      expect((await page({ serverId: server.id, state: 'planning' })).items).toMatchObject([{ id: third.planId, requestedBy: 'bob' }]);
+      const first = await page({}, 2);
+      expect(first.items).toEqual(items.slice(0, 2));
+      expect(await page({}, 2, first.nextCursor)).toEqual({ items: items.slice(2), nextCursor: null });
+      const other = (await catalog.listRestoreSets({ limit: 1, cursor: null })).nextCursor ?? Buffer.from('["restore-sets","x","y"]').toString('base64url');
+      expect(await codeOf(page({}, 2, other))).toBe('REQUEST_INVALID');
+    });
+
     it('lists those that were left in planning', async () => {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);

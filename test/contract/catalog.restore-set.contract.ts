@@ -136,6 +136,8 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
         ['db01', points[0], 'planning', null],
         ['web01', points[1], 'planning', null],
       ]);
+      const { items: listed } = await catalog.listPlans({ state: 'planning' }, { limit: 10, cursor: null });
+      expect(listed.map(({ id, restoreSetId }) => [id, restoreSetId]).sort()).toEqual(set.members.map(({ planId }) => [planId, setId]).sort());
       const members = set.members.map(({ serverName, serverId, planId, recoveryPointId }) => ({ server: serverName, serverId, planId, recoveryPointId }));
       for (const { planId, serverId, recoveryPointId } of set.members) {
         expect(await catalog.getDispatchablePlan(planId ?? '')).toMatchObject({

@@ -30,6 +30,9 @@ export function wayBackRequestsContract(subject: () => CatalogUnderTest): void {
       const server = await givenServer(catalog);
       const restore = await finishedRestore(catalog, server);
       const { planId, serverId, replayed } = await catalog.acceptUndoPlan(undoPlanRequest(restore));
+      expect((await catalog.listPlans({ state: 'planning' }, { limit: 1, cursor: null })).items).toMatchObject([
+        { id: planId, scenario: 'undo', undoesRunId: restore, restoreSetId: null },
+      ]);
       expect({ serverId, replayed }).toEqual({ serverId: server.id, replayed: false });
       const startable = { scenario: 'undo', input: { planId, serverId: server.id, ofRunId: restore } };
       expect(await catalog.getDispatchablePlan(planId)).toEqual(startable);

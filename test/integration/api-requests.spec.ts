@@ -4,6 +4,7 @@ import { newId } from '../../src/contracts/ids';
 import type { ServerRecord } from '../../src/catalog/catalog';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { ApiHarness, manifestOf } from './api-harness';
+import { cli } from './cli-harness';
 
 const BACKUP = { kind: 'image', mode: 'offline', reason: 'before the service pack' };
 
@@ -149,6 +150,46 @@ describe('the API', () => {
     });
 
     describe('restore plans', () => {
+      it('are listed newest first, by server and state, a page at a time, without what they say; also on the command line', async () => {
+        const older = await api.readyPlan(server, point);
+        api.clockOffsetMs = 60_000;
+        const newer = String((await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } })).body['id']);
+        const list = async (query: string): Promise<readonly unknown[]> => {
+          const { body } = await api.call('GET', `/v1/restore-plans${query}`, { token: api.tokens.read });
+          return (body['items'] as unknown as readonly { readonly id: string }[]).map(({ id }) => id);
+        };
+        const all = await api.call('GET', '/v1/restore-plans', { token: api.tokens.read });
+        expect(all).toMatchObject({
+          status: 200,
+          body: {
+            items: [
+              { id: newer, state: 'planning' },
+              { id: older, state: 'ready', serverName: 'db01' },
+            ],
+          },
+        });
+        expect(JSON.stringify(all.body)).not.toContain('"body"');
+        expect([await list('?state=ready'), await list('?server=db01&limit=1')]).toEqual([[older], [newer]]);
+        const { nextCursor } = (await api.call('GET', '/v1/restore-plans?limit=1', { token: api.tokens.read })).body as unknown as {
+          readonly nextCursor: string;
+        };
+        expect(await list(`?limit=1&cursor=${nextCursor}`)).toEqual([older]);
+        expect(await api.call('GET', '/v1/restore-plans?server=nobody')).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
+        expect(await api.call('GET', '/v1/restore-plans?state=open')).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+        expect((await api.call('GET', '/v1/restore-plans', { token: null })).status).toBe(401);
+        const table = await cli(api, ['restore', 'list', '--server', 'db01']);
+        expect(table).toMatchObject({ code: 0, stderr: '' });
+        expect(table.stdout.split('\n').map((line) => line.split(/ +/).slice(0, 4))).toEqual([
+          ['ID', 'SERVER', 'PLANS', 'STATE'],
+          [newer, 'db01', 'server', 'planning'],
+          [older, 'db01', 'server', 'ready'],
+          [''],
+        ]);
+        const asJson = await cli(api, ['restore', 'list', '--state', 'ready', '-o', 'json']);
+        expect(JSON.parse(asJson.stdout)).toMatchObject([{ id: older, hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string }]);
+        expect((await cli(api, ['restore', 'list', '-o', 'yaml'])).stdout).toContain(`id: ${older}`);
+      });
+
       it('are accepted, started and shown', async () => {
         const { status, headers, body } = await api.call('POST', '/v1/servers/db01/restore-plans', { token: api.tokens.operate, body: { scenario: 'server' } });
         expect(status).toBe(202);
@@ -246,6 +287,22 @@ describe('the API', () => {
         const send = () => api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' }, headers: { 'Idempotency-Key': 'p' } });
         const [first, again] = [await send(), await send()];
         expect(again.body['id']).toBe(first.body['id']);
+        expect(api.runStarter.plans).toHaveLength(1);
+      });
+
+      it.each([
+        ['any recovery point', () => ({})],
+        ['one that was named', () => ({ recoveryPointId: point.id })],
+      ])('sent again with the key are the same plan after %s is gone', async (_what, more) => {
+        const headers = { 'Idempotency-Key': 'p' };
+        const send = (changes: object = {}) =>
+          api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server', ...more(), ...changes }, headers });
+        const first = await send();
+        await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+        const again = await send();
+        expect(again).toMatchObject({ status: 202, body: first.body });
+        expect([again.headers.get('idempotency-replayed'), again.headers.get('location')]).toEqual(['true', first.headers.get('location')]);
+        expect(await send({ noData: true })).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
         expect(api.runStarter.plans).toHaveLength(1);
       });
 

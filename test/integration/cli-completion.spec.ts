@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ModosuError } from '../../src/contracts/errors';
@@ -106,6 +106,40 @@ describe('completion', () => {
     expect(await values('run', 'show', '')).not.toContain(waiting);
   });
 
+  it('of plans with which the command can do something, and of several servers', async () => {
+    const { server, image: point, other } = await seedData(api);
+    const used = (await api.catalog.getRun(await api.doneRestore(server, point))).planId;
+    const ready = await api.readyPlan(server, point);
+    const [done] = (await api.catalog.listRuns({ state: 'succeeded' }, { limit: 1, cursor: null })).items;
+    const { planId: undo } = await api.catalog.acceptUndoPlan({ actor: 'a', idempotencyKey: null, requestDigest: '', ofRunId: done?.id ?? '' });
+    expect(await values('restore', 'show', '')).toEqual(expect.arrayContaining([used, ready, undo]));
+    expect(await complete('restore', 'run', '')).toEqual([expect.stringMatching(new RegExp(`^${ready}\\tserver of db01, ready, \\d+ s ago$`))]);
+    expect(await values('run', 'undo', done?.id ?? '', '--plan', '')).toEqual([]);
+    expect(await values('restore', 'list', '--state', '')).toEqual(['planning', 'ready', 'failed', 'used']);
+    expect(await values('restore', 'plan-set', '')).toEqual(['db01', other.name]);
+    expect(await values('restore', 'plan-set', 'db01', 'w')).toEqual([other.name]);
+  });
+
+  it('of changes, also of several behind one option, and of generations', async () => {
+    const { server } = await seedData(api);
+    const changes: string[] = [];
+    for (const title of ['a kernel', 'a package']) {
+      const request = { actor: 'a', idempotencyKey: null, requestDigest: '', serverId: server.id, ticket: null, author: null, externalId: null };
+      changes.push((await api.catalog.openChange({ ...request, title, applyAgain: null })).change.id);
+    }
+    const [first = '', second = ''] = changes;
+    expect(await complete('change', 'show', first)).toEqual([`${first}\tdb01, open: a kernel`]);
+    expect([...(await values('change', 'complete', ''))].sort()).toEqual([...changes].sort());
+    await api.catalog.cancelChange({ actor: 'a', id: first, reason: 'not needed' });
+    expect(await values('change', 'cancel', '')).toEqual([second]);
+    expect(await values('run', 'sign-off', '--not-applied', first, second)).toEqual([second]);
+    expect(await values('run', 'sign-off', 'run_x', '--not-applied', first, '--rea')).toEqual(['--reason']);
+    const [generation = ''] = await values('generation', 'show', 'db01', '');
+    expect(generation).toMatch(/^\d+$/);
+    expect(await values('generation', 'diff', 'db01', generation, '')).not.toContain(generation);
+    expect(await values('generation', 'show', 'nobody', '')).toEqual([]);
+  });
+
   it("of files is the shell's own", async () => {
     expect(await complete('apply', '-f', '')).toEqual([':files']);
     expect(await complete('apply', '--file', 'est')).toEqual([':files']);
@@ -136,16 +170,60 @@ describe('completion', () => {
     expect(await complete('server', 'show', '')).toEqual(['db01\tdomain evil[2J domain']);
   });
 
+  const environment = (): NodeJS.ProcessEnv => ({
+    PATH: process.env['PATH'],
+    HOME: api.directory,
+    MODOSU_STATE_DIR: api.directory,
+    MODOSU_API_URL: api.url,
+    MODOSU_TOKEN: api.tokens.read,
+  });
+  const program = join(__dirname, '../../bin/modosu');
+  const isInstalled = (shell: string): boolean => spawnSync(shell, ['-c', 'exit 0']).status === 0;
+
+  (isInstalled('zsh') ? it : it.skip)('in zsh: the script is read, and offers what it was told with its description', async () => {
+    await api.applyEstate({ ...ESTATE, servers: [] });
+    await api.seed();
+    // The completion system itself needs a terminal: what the script hands to it is looked at.
+    const script = `modosu() { "${process.execPath}" "${program}" "$@"; }
+compdef() { :; }
+_describe() { print -rl -- "\${(@P)2}"; }
+_files() { print -r -- files; }
+eval "$(modosu completion zsh)"
+words=(modosu "$@"); CURRENT=$#words
+_modosu`;
+    const inZsh = async (...words: readonly string[]): Promise<string> => {
+      const { stdout, stderr } = await run('zsh', ['-f', '-c', script, 'zsh', ...words], { env: environment() });
+      expect(stderr).toBe('');
+      return stdout;
+    };
+    expect(await inZsh('server', 'show', '')).toBe('db01:domain db01\n');
+    expect(await inZsh('apply', '-f', '')).toBe('files\n');
+  });
+
+  (isInstalled('fish') ? it : it.skip)('in fish: the script is read, and completes commands, choices and names', async () => {
+    await api.applyEstate({ ...ESTATE, servers: [] });
+    await api.seed();
+    const inFish = async (line: string): Promise<readonly string[]> => {
+      const script = `function modosu; "${process.execPath}" "${program}" $argv; end
+modosu completion fish | source
+complete --do-complete '${line}'`;
+      const { stdout, stderr } = await run('fish', ['--no-config', '-c', script], { env: environment() });
+      expect(stderr).toBe('');
+      return stdout.split('\n').filter((text) => text !== '');
+    };
+    expect(await inFish('modosu way')).toEqual([expect.stringMatching(/^way-back\t/)]);
+    expect(await inFish('modosu server show ')).toEqual(['db01\tdomain db01']);
+  });
+
   describe('in bash', () => {
     const inBash = async (...words: readonly string[]): Promise<readonly string[]> => {
-      const program = join(__dirname, '../../bin/modosu');
       const script = `modosu() { "${process.execPath}" "${program}" "$@"; }
 eval "$(modosu completion bash)"
 COMP_WORDS=(modosu "$@"); COMP_CWORD=$#
 _modosu
 printf '%s\\n' "\${COMPREPLY[@]}"`;
       const { stdout, stderr } = await run('bash', ['--norc', '-c', script, 'bash', ...words], {
-        env: { PATH: process.env['PATH'], MODOSU_STATE_DIR: api.directory, MODOSU_API_URL: api.url, MODOSU_TOKEN: api.tokens.read },
+        env: environment(),
       });
       expect(stderr).toBe('');
       return stdout.split('\n').filter((text) => text !== '');

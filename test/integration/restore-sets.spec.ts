@@ -98,6 +98,20 @@ describe('restore sets', () => {
     expect(await api.call('GET', '/v1/restore-sets/rset_none')).toMatchObject({ status: 404, body: { code: 'RESTORE_SET_NOT_FOUND' } });
   });
 
+  it('are planned once for one key, also when a recovery point or the group is gone meanwhile', async () => {
+    await image({ db01: '7', web01: '7' });
+    const headers = { 'Idempotency-Key': 's' };
+    const first = await plan({ group: 'shop' }, headers);
+    for (const point of Object.values(points)) await api.catalog.markRecoveryPoint(point.id, 'damaged', 'test');
+    await api.catalog.applyEstate('setup', estateSchema.parse(ESTATE), [], { prune: true });
+    const again = await plan({ group: 'shop' }, headers);
+    expect(again).toMatchObject({ status: 202, body: first.body });
+    expect([again.headers.get('idempotency-replayed'), again.headers.get('location')]).toEqual(['true', first.headers.get('location')]);
+    expect(await plan({ servers: SERVERS }, headers)).toMatchObject({ status: 422, body: { code: 'IDEMPOTENCY_KEY_REUSED' } });
+    expect(await plan({ group: 'shop' }, { 'Idempotency-Key': 't' })).toMatchObject({ status: 404 });
+    expect(api.runStarter.plans).toHaveLength(2);
+  });
+
   it.each<[string, object]>([
     ['one server', { servers: ['db01'] }],
     ['a server twice', { servers: ['db01', 'db01'] }],

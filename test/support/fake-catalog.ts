@@ -79,7 +79,7 @@ import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts
 import { storableError } from '../../src/catalog/storable-error';
 import { storableStep } from '../../src/catalog/storable-step';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
-import { dataRecoveryPointRow, dataView, imageView, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
+import { dataRecoveryPointRow, dataView, imageView, planSummary, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
 import { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
@@ -950,6 +950,22 @@ export class FakeCatalog implements Catalog {
     const run = this.run(runId);
     const steps = [...this.stepsOf(runId).values()].sort((a, b) => a.seq - b.seq);
     return runView(run, this.wayBacks.contextOf(run), steps, this.now());
+  };
+
+  listPlans: Catalog['listPlans'] = async ({ serverId, state }, page) => {
+    const rows = [...this.plans.values()].filter((plan) => (serverId ?? plan.serverId) === plan.serverId && (state ?? plan.state) === plan.state);
+    return this.newestFirst(
+      'restore-plans',
+      rows,
+      page,
+      ({ createdAt }) => createdAt,
+      (plan) => planSummary(plan, this.server(plan.serverId).name),
+    );
+  };
+
+  resultOf: Catalog['resultOf'] = async (request, kind) => {
+    this.reach();
+    return this.earlier(request, `${kind}_`);
   };
 
   listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {

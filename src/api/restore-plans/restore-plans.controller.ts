@@ -1,12 +1,21 @@
 import type { ServerResponse } from 'node:http';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
-import { restorePlanSchema, restoreRunRequestSchema, type RestoreRunRequest } from '../../contracts/api/restore-plan';
+import { pageOf, type PageOf } from '../../contracts/api/common';
+import {
+  restorePlanQuerySchema,
+  restorePlanSchema,
+  restorePlanSummarySchema,
+  restoreRunRequestSchema,
+  type RestorePlanQuery,
+  type RestoreRunRequest,
+} from '../../contracts/api/restore-plan';
 import { runViewSchema } from '../../contracts/api/run';
 import { ModosuError } from '../../contracts/errors';
-import type { RestorePlanView } from '../../contracts/plan';
+import type { RestorePlanSummary, RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
+import { serverSelector } from '../../contracts/selectors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchRun } from '../dispatch';
 import { matches } from '../http/etag';
@@ -19,6 +28,16 @@ import { Caller, NeedsScope } from '../http/token.guard';
 @Controller('v1/restore-plans')
 export class RestorePlansController {
   constructor(@Dependencies() private readonly dependencies: ApiDependencies) {}
+
+  @Get()
+  @NeedsScope('read')
+  @ApiOperation({ operationId: 'listRestorePlans', summary: 'Plans of restores and of undos without what they say, newest first.' })
+  @ApiResponse({ status: 200, description: 'One page.', standardSchema: pageOf(restorePlanSummarySchema) })
+  async list(@Query({ schema: restorePlanQuerySchema }) query: RestorePlanQuery): Promise<PageOf<RestorePlanSummary>> {
+    const { catalog } = this.dependencies;
+    const server = query.server === undefined ? undefined : await catalog.getServer(serverSelector(query.server));
+    return catalog.listPlans({ serverId: server?.id, state: query.state }, { limit: query.limit, cursor: query.cursor ?? null });
+  }
 
   @Get(':id')
   @NeedsScope('read')

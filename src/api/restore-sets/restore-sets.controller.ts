@@ -58,23 +58,22 @@ export class RestoreSetsController {
     @Res({ passthrough: true }) response: ServerResponse,
   ): Promise<RestoreSetView> {
     const { catalog, runStarter, profiles } = this.dependencies;
+    const keyed = { actor: caller.name, idempotencyKey, requestDigest: requestDigest('POST', '/v1/restore-sets', body) };
+    const earlier = await catalog.resultOf(keyed, 'rset');
+    if (earlier !== null) return answer(await catalog.getRestoreSet(earlier), true, response);
     const servers = await this.serversOf(body);
     const incidentAt = body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString();
     const chosen = await chooseSet(catalog, profiles, servers, incidentAt);
     await runStarter.check();
     const { setId, replayed } = await catalog.acceptRestoreSet({
-      actor: caller.name,
-      idempotencyKey,
-      requestDigest: requestDigest('POST', '/v1/restore-sets', body),
+      ...keyed,
       ...chosen,
       incidentAt,
       leaveChanges: body.leaveChanges,
     });
     const set = await catalog.getRestoreSet(setId);
     if (!replayed) await Promise.all(set.members.flatMap(({ planId }) => (planId === null ? [] : [dispatchPlan(this.dependencies, planId)])));
-    response.setHeader('Location', `/v1/restore-sets/${setId}`);
-    if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
-    return set;
+    return answer(set, replayed, response);
   }
 
   @Post(':id/run')
@@ -106,9 +105,7 @@ export class RestoreSetsController {
       findings: { override: body.override, acknowledgeUnknown: body.acknowledgeUnknown },
     });
     if (!replayed) await Promise.all(runIds.map((runId) => dispatchRun(this.dependencies, { runId, replayed: false })));
-    response.setHeader('Location', `/v1/restore-sets/${id}`);
-    if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
-    return catalog.getRestoreSet(id);
+    return answer(await catalog.getRestoreSet(id), replayed, response);
   }
 
   private async serversOf({ servers, group }: RestoreSetRequest): Promise<readonly ServerRecord[]> {
@@ -121,6 +118,12 @@ export class RestoreSetsController {
     if (found.length > MAX_RESTORE_SET) throw invalid(`a set has at most ${MAX_RESTORE_SET} servers`);
     return found;
   }
+}
+
+function answer(set: RestoreSetView, replayed: boolean, response: ServerResponse): RestoreSetView {
+  response.setHeader('Location', `/v1/restore-sets/${set.id}`);
+  if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
+  return set;
 }
 
 const invalid = (message: string): RequestInvalidError => new RequestInvalidError('REQUEST_INVALID', [{ path: 'servers', message }]);

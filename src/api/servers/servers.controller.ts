@@ -151,14 +151,15 @@ export class ServersController {
   ): Promise<RestorePlanView> {
     const { catalog, runStarter } = this.dependencies;
     const server = await catalog.getServer(selector);
+    const keyed = { actor: caller.name, idempotencyKey, requestDigest: requestDigest('POST', `/v1/servers/${server.id}/restore-plans`, body) };
+    const earlier = await catalog.resultOf(keyed, 'plan');
+    if (earlier !== null) return this.planned(earlier, true, response);
     const recoveryPointId = body.recoveryPointId === undefined ? null : idSelector('rp', body.recoveryPointId);
     if (body.from !== undefined) await requireCopy(catalog, server, body, body.from, recoveryPointId);
     else if (recoveryPointId === null) await requireAny(catalog, server, body);
     await runStarter.check();
     const request = {
-      actor: caller.name,
-      idempotencyKey,
-      requestDigest: requestDigest('POST', `/v1/servers/${server.id}/restore-plans`, body),
+      ...keyed,
       serverId: server.id,
       recoveryPointId,
       incidentAt: body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString(),
@@ -179,9 +180,13 @@ export class ServersController {
           },
     );
     if (!replayed) await dispatchPlan(this.dependencies, planId);
+    return this.planned(planId, replayed, response);
+  }
+
+  private async planned(planId: string, replayed: boolean, response: ServerResponse): Promise<RestorePlanView> {
     response.setHeader('Location', `/v1/restore-plans/${planId}`);
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
-    return catalog.getPlan(planId);
+    return this.dependencies.catalog.getPlan(planId);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ErrorSummary } from '../../contracts/errors';
-import type { PlanBody, RestorePlanView } from '../../contracts/plan';
+import type { PlanBody, PlanState, RestorePlanSummary, RestorePlanView } from '../../contracts/plan';
 import type { StartablePlan } from '../../contracts/workflows';
-import type { AcceptPlanRequest, AcceptUndoPlanRequest } from './requests';
+import type { AcceptPlanRequest, AcceptUndoPlanRequest, Page, PageRequest } from './requests';
 
 /** Plans of restores and of undos. */
 export interface PlanCatalog {
@@ -23,6 +23,8 @@ export interface PlanCatalog {
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
   /** Throws `PLAN_NOT_FOUND`. */
   getPlan(planId: string): Promise<RestorePlanView>;
+  /** Newest first, of restores and of undos. */
+  listPlans(filter: { readonly serverId?: string; readonly state?: PlanState }, page: PageRequest): Promise<Page<RestorePlanSummary>>;
   /** Plans in `planning` older than `olderThan`, for the dispatcher. */
   listUnfinishedPlans(olderThan: Date): Promise<readonly StartablePlan[]>;
 }

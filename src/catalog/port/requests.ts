@@ -48,11 +48,14 @@ export interface AcceptedRun {
   readonly replayed: boolean;
 }
 
-export interface AcceptRunRequest {
+export interface KeyedRequest {
   readonly actor: Actor;
   readonly idempotencyKey: string | null;
   /** SHA-256 of method, path and body: the same key with another digest is `IDEMPOTENCY_KEY_REUSED`. */
   readonly requestDigest: string;
+}
+
+export interface AcceptRunRequest extends KeyedRequest {
   readonly serverId: string;
   readonly reason: string;
 }

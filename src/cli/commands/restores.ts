@@ -1,11 +1,11 @@
 import { Option, type Command } from 'commander';
 import type { ServerDetailView } from '../../contracts/api/server';
 import { ModosuError } from '../../contracts/errors';
-import type { RestorePlanView } from '../../contracts/plan';
+import { PLAN_STATES, type PlanState, type RestorePlanSummary, type RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
-import { durationOption, idSegment, serverSegment, type CliContext } from '../context';
-import { planText, unmadePlanText } from '../output/plans';
+import { durationOption, idSegment, limitOption, serverSegment, type CliContext } from '../context';
+import { planTable, planText, unmadePlanText } from '../output/plans';
 import { selectionOf, type SelectionFlags } from './data-selection';
 import { acceptedOf, withAcceptance, type AcceptanceFlags } from './acceptance';
 import { examples, several, waitOptions, withWait, type WaitFlags } from './options';
@@ -135,6 +135,20 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
       const isLong = options.from !== undefined && command.getOptionValueSource('timeout') === 'default';
       await showMadePlan(context, printer, client, accepted.id, isLong ? FETCH_TIMEOUT_MS : options.timeout);
     });
+
+  examples(
+    restore
+      .command('list')
+      .description('list plans of restores and of undos, newest first')
+      .option('--server <server>', 'only those of this server')
+      .addOption(new Option('--state <state>', 'only those in this state; ready: it can be carried out').choices(PLAN_STATES))
+      .option('--limit <number>', 'how many', limitOption, 50),
+    ['modosu restore list --server db01 --state ready'],
+  ).action(async ({ server, state, limit }: { readonly server?: string; readonly state?: PlanState; readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const plans = await context.list<RestorePlanSummary>(printer, '/v1/restore-plans', { server, state }, limit);
+    printer.data(plans, () => planTable(plans));
+  });
 
   examples(restore.command('show').description('show a plan again, of a restore or of an undo').argument('<plan>', 'id of the plan'), [
     'modosu restore show plan_01j8…',

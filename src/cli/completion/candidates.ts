@@ -35,14 +35,21 @@ export function wantedAt(program: Command, before: readonly string[], current: s
   const operands: string[] = [];
   const given = new Map<string, string>();
   let open: Option | null = null;
+  /** Whether one that takes several values has got its first: after that a word with a dash ends it. */
+  let isFilled = false;
   let onlyOperands = false;
   for (const word of before) {
     const command = path.at(-1) ?? program;
-    if (open !== null) {
+    if (open !== null && !(isFilled && word.startsWith('-'))) {
       if (word === '=') continue;
       given.set(open.long ?? '', word);
-      open = null;
-    } else if (!onlyOperands && word === '--') onlyOperands = true;
+      isFilled = open.variadic;
+      if (!isFilled) open = null;
+      continue;
+    }
+    open = null;
+    isFilled = false;
+    if (!onlyOperands && word === '--') onlyOperands = true;
     else if (!onlyOperands && word.startsWith('-')) {
       const [flag, value] = cutAtEquals(word);
       const option = takesValue(optionOf(path, flag));
@@ -54,7 +61,7 @@ export function wantedAt(program: Command, before: readonly string[], current: s
       path.push(next);
     } else operands.push(word);
   }
-  return here(path, { named: operands, given }, open, { flags: !onlyOperands, current });
+  return here(path, { named: operands, given }, isFilled && current.startsWith('-') ? null : open, { flags: !onlyOperands, current });
 }
 
 type Before = Pick<WantedValue, 'named' | 'given'>;

@@ -1,4 +1,5 @@
 import { MAX_PAGE, type PageOf } from '../../contracts/api/common';
+import type { ChangeView } from '../../contracts/change';
 import type { GroupView } from '../../contracts/api/backup-set';
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { ProfileSummary } from '../../contracts/api/profile-view';
@@ -8,7 +9,8 @@ import type { BackupSetView } from '../../contracts/backup-set';
 import { ERROR_CODES, isErrorCode } from '../../contracts/error-codes';
 import { FINDING_CODES } from '../../contracts/finding-codes';
 import { describeAge } from '../../contracts/format';
-import { RECOVERY_POINT_KIND_OF, type RestoreScenario } from '../../contracts/plan';
+import type { GenerationView } from '../../contracts/generation';
+import { RECOVERY_POINT_KIND_OF, type RestorePlanSummary, type RestoreScenario } from '../../contracts/plan';
 import type { OffsiteRepositoryView, TransferView } from '../../contracts/offsite-copies';
 import type { RecoveryPointView } from '../../contracts/recovery-point';
 import type { RestoreSetView } from '../../contracts/restore-set';
@@ -25,6 +27,7 @@ const NEWEST = 30;
 export async function valuesFor(context: CliContext, { placeholder, option, path, named, given }: WantedValue): Promise<readonly Candidate[]> {
   switch (placeholder) {
     case 'server':
+    case 'servers':
       return (await items<ServerView>(context, '/v1/servers')).map(({ name, domainName, decommissioned }) => ({
         value: name,
         description: `domain ${domainName}${decommissioned === null ? '' : ', decommissioned'}`,
@@ -42,6 +45,20 @@ export async function valuesFor(context: CliContext, { placeholder, option, path
           value: point.id,
           description: `${point.kind} of ${point.serverName}, ${point.state}, ${describeAge(point.pointInTime, context.io.now())} old`,
         }));
+    case 'plan':
+      return (await plansFor(context, path, option, named[0])).map((plan) => ({
+        value: plan.id,
+        description: `${plan.scenario} of ${plan.serverName}, ${plan.state}, ${describeAge(plan.createdAt, context.io.now())} ago`,
+      }));
+    case 'change':
+    case 'changes':
+      return (await changesFor(context, path, named[0])).map((change) => ({
+        value: change.id,
+        description: `${change.serverName}, ${change.state}: ${change.title}`,
+      }));
+    case 'generation':
+    case 'other':
+      return named[0] === undefined ? [] : generationsOf(context, named[0], named[1]);
     case 'verification':
       return (await items<VerificationView>(context, '/v1/verifications', { limit: NEWEST })).map((one) => ({
         value: one.id,
@@ -115,6 +132,34 @@ async function runsFor(context: CliContext, path: string): Promise<readonly RunV
     default:
       return items<RunView>(context, '/v1/runs', { limit: NEWEST });
   }
+}
+
+/** Plans with which the command can do something: those of a set are carried out together, and an undo by `run undo`. */
+async function plansFor(context: CliContext, path: string, option: string | null, runId: string | undefined): Promise<readonly RestorePlanSummary[]> {
+  const plans = (state?: RestorePlanSummary['state']): Promise<readonly RestorePlanSummary[]> =>
+    items<RestorePlanSummary>(context, '/v1/restore-plans', { limit: state === undefined ? NEWEST : MAX_PAGE, state });
+  if (option === '--plan') return (await plans('ready')).filter(({ undoesRunId }) => undoesRunId !== null && undoesRunId === (runId ?? undoesRunId));
+  if (path === 'restore run') return (await plans('ready')).filter(({ restoreSetId }) => restoreSetId === null);
+  return plans();
+}
+
+/** What is open can be completed or cancelled; a run is signed off with changes of its server. */
+async function changesFor(context: CliContext, path: string, first: string | undefined): Promise<readonly ChangeView[]> {
+  if (path === 'change complete' || path === 'change cancel') return items<ChangeView>(context, '/v1/changes', { limit: MAX_PAGE, state: 'open' });
+  if (path !== 'run sign-off' || first === undefined) return items<ChangeView>(context, '/v1/changes', { limit: NEWEST });
+  const client = await context.client();
+  const { value: run } = await client.get<RunView>(`/v1/runs/${encodeURIComponent(first)}`);
+  return items<ChangeView>(context, '/v1/changes', { limit: NEWEST, server: run.serverId });
+}
+
+async function generationsOf(context: CliContext, server: string, first: string | undefined): Promise<readonly Candidate[]> {
+  const generations = await items<GenerationView>(context, `/v1/servers/${encodeURIComponent(server)}/generations`, { limit: NEWEST });
+  return generations
+    .map(({ generation, state, pointInTime }) => ({
+      value: String(generation),
+      description: `${state}, ${describeAge(pointInTime, context.io.now())} old`,
+    }))
+    .filter(({ value }) => value !== first);
 }
 
 async function items<T>(context: CliContext, path: string, query: Readonly<Record<string, string | number | undefined>> = {}): Promise<readonly T[]> {

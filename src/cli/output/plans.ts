@@ -1,5 +1,5 @@
 import { formatBytes } from '../../contracts/format';
-import { keptDisksOf, type LostChanges, type PlanBody, type RestorePlanBody, type RestorePlanView } from '../../contracts/plan';
+import { keptDisksOf, type LostChanges, type PlanBody, type RestorePlanBody, type RestorePlanSummary, type RestorePlanView } from '../../contracts/plan';
 import { plannedCredentialsText } from './credentials';
 import type { SetOfPlan } from '../../contracts/restore-set';
 import { dataPlanText, lossAndTime, selectionText } from './data';
@@ -13,6 +13,17 @@ import { undoPlanText } from './undo-plan';
 export { blocks };
 
 /** A plan that is ready, of a restore or of an undo. */
+export const planTable = (plans: readonly RestorePlanSummary[]): string =>
+  table(
+    ['ID', 'SERVER', 'PLANS', 'STATE', 'MADE', 'BY', 'RUN'],
+    plans.map((plan) => [plan.id, plan.serverName, plannedText(plan), plan.state, utc(plan.createdAt), plan.requestedBy, plan.runId ?? '-']),
+  );
+
+function plannedText({ scenario, undoesRunId, restoreSetId }: RestorePlanSummary): string {
+  if (undoesRunId !== null) return `undo of ${undoesRunId}`;
+  return restoreSetId === null ? scenario : `${scenario}, with ${restoreSetId}`;
+}
+
 export const planText = (plan: RestorePlanView, body: PlanBody, printer: Printer, now: Date): string =>
   body.scenario === 'undo'
     ? undoPlanText(plan, body, printer, now)

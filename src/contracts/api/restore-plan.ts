@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import { lostChangeSchema, recordedChangeSchema } from './change';
-import type { DataRestorePlanBody, FindingSeverity, LostChanges, PlanBody, RestorePlanBody, RestorePlanView, UndoPlanBody } from '../plan';
-import { errorSummarySchema, reason, timestamp, oneLine } from './common';
+import {
+  PLAN_STATES,
+  type DataRestorePlanBody,
+  type FindingSeverity,
+  type LostChanges,
+  type PlanBody,
+  type RestorePlanBody,
+  type RestorePlanSummary,
+  type RestorePlanView,
+  type UndoPlanBody,
+} from '../plan';
+import { errorSummarySchema, oneLine, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { plannedCredentialSchema } from './credential';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
@@ -253,10 +263,12 @@ const undoPlanBodySchema = z
 
 const planBodySchema = z.discriminatedUnion('scenario', [restorePlanBodySchema, dataRestorePlanBodySchema, undoPlanBodySchema]) satisfies z.ZodType<PlanBody>;
 
+const planState = z.enum(PLAN_STATES);
+
 export const restorePlanSchema = z
   .object({
     id: z.string(),
-    state: z.enum(['planning', 'ready', 'failed', 'used']),
+    state: planState,
     serverId: z.string(),
     serverName: z.string(),
     scenario: z.enum(['server', 'data', 'undo']),
@@ -268,6 +280,17 @@ export const restorePlanSchema = z
     runId: z.string().nullable(),
   })
   .meta({ id: 'RestorePlan' }) satisfies z.ZodType<RestorePlanView>;
+
+export const restorePlanSummarySchema = restorePlanSchema
+  .omit({ body: true })
+  .extend({
+    undoesRunId: z.string().nullable().meta({ description: 'The run whose swap it undoes; null: it restores.' }),
+    restoreSetId: z.string().nullable().meta({ description: 'It is carried out with the other plans of this set; null: alone.' }),
+  })
+  .meta({ id: 'RestorePlanSummary' }) satisfies z.ZodType<RestorePlanSummary>;
+
+export const restorePlanQuerySchema = z.strictObject({ server: serverQueryField, state: planState.optional(), ...pageQueryFields });
+export type RestorePlanQuery = z.output<typeof restorePlanQuerySchema>;
 
 const diskTargets = z
   .array(diskTarget)
