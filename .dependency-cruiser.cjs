@@ -162,6 +162,12 @@ module.exports = {
       to: { path: '^src/credentials/[^/]+/', pathNot: '^src/credentials/$1/' },
     },
     room('catalog', '^src/catalog/', ['^src/contracts/', '^src/domain/', '^src/audit/', sha256, '^migrations/'], 'Entities never leave this folder.'),
+    {
+      name: 'the-catalogue-port-knows-no-store',
+      severity: 'error',
+      from: { path: '^src/catalog/(catalog\\.ts$|port/)', pathNot: spec },
+      to: { path: '^src/catalog/', pathNot: '^src/catalog/port/' },
+    },
     { name: 'entities-stay-in-catalog', severity: 'error', from: { pathNot: ['^src/catalog/', '^test/'] }, to: { path: '^src/catalog/entities/' } },
     {
       name: 'typeorm-stays-in-catalog',

@@ -7,7 +7,7 @@ import { setViews } from './backup-set-views';
 import type { AcceptBackupSetRequest, Catalog } from './catalog';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
-import { requireInService } from './decommissioned-row';
+import { requireInService } from '../domain/retention/decommissioning';
 import { BackupGroupEntity, BackupSetEntity, RunEntity, ServerEntity, type BackupSetRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { readGroups, readPolicies } from './inventory-store';

@@ -18,7 +18,7 @@ import {
 } from './change-rows';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
-import { requireInService } from './decommissioned-row';
+import { requireInService } from '../domain/retention/decommissioning';
 import { AppliedChangeEntity, ConfigurationChangeEntity, RunEntity, ServerEntity, ServerLockEntity, type ConfigurationChangeRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { readPolicies, requireServer } from './inventory-store';

@@ -1,17 +1,11 @@
 import type { EntityManager } from 'typeorm';
+import { storableText } from '../audit/storable';
 import { serverBusy } from './acceptance';
 import type { Catalog } from './catalog';
 import type { Database } from './database';
 import { DueBackupEntity, ServerEntity, ServerLockEntity, type ServerRow } from './entities';
-import {
-  decommissionedColumns,
-  decommissionedDetails,
-  decommissioningOf,
-  decommissionRefusal,
-  IN_SERVICE,
-  isDecommissionedAlready,
-  recommissionedDetails,
-} from './decommissioned-row';
+import { decommissionedColumns, decommissionedDetails, decommissioningOf, decommissionRefusal, IN_SERVICE, recommissionedDetails } from './decommissioned-row';
+import { isDecommissionedAlready } from '../domain/retention/decommissioning';
 import { DECOMMISSIONED } from '../domain/schedules/queue';
 import { lockQueue, withdraw } from './due-backup-store';
 import { serverNotFound } from './inventory-store';
@@ -29,7 +23,7 @@ export function decommissionStore(database: Database, sharedNow: SharedNow): Pic
           await lockQueue(manager);
           const row = await lockServerRow(manager, request.serverId);
           const server = serverRecord(row);
-          if (isDecommissionedAlready(server, request)) return server;
+          if (isDecommissionedAlready(server, request, storableText)) return server;
           // Whoever wants to back it up holds its row until the lock stands there: nobody comes in between.
           const holder = await manager.findOneBy(ServerLockEntity, { serverId: row.id });
           if (holder !== null) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });

@@ -1,12 +1,12 @@
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
-import { isModosuError, ModosuError } from '../contracts/errors';
+import { isModosuError } from '../contracts/errors';
 import type { Decommissioning } from '../contracts/server';
 import { protectionEnd } from '../domain/retention/decommissioning';
 import type { DecommissionServerRequest, ServerRecord } from './catalog';
 import type { DecommissionedColumns } from './entities/inventory';
 
-/** Servers out of service, between the rules and their columns. Pure. */
+/** Servers out of service, between the rules (`domain/retention/decommissioning.ts`) and their columns. Pure. */
 
 export const IN_SERVICE: DecommissionedColumns = {
   decommissionedAt: null,
@@ -35,43 +35,6 @@ export const decommissionedColumns = ({ actor, reason, keepDays }: DecommissionS
   keepDays,
   protectsUntil: protectionEnd(keepDays, now),
 });
-
-/**
- * Whether that is so already: then nothing is to be done. Throws `CONFIRMATION_MISMATCH`, and `SERVER_DECOMMISSIONED` where its recovery points would be
- * protected for another time than what is asked for.
- */
-export function isDecommissionedAlready(server: ServerRecord, { confirm, keepDays }: DecommissionServerRequest): boolean {
-  const { name, decommissioned } = server;
-  if (confirm !== name) {
-    throw new ModosuError(
-      'CONFIRMATION_MISMATCH',
-      `Server "${name}" was to be decommissioned, but "${storableText(confirm, 128)}" was typed. Nothing was changed.`,
-      { context: { server: name } },
-    );
-  }
-  if (decommissioned === null) return false;
-  if (decommissioned.keepDays === keepDays) return true;
-  throw new ModosuError(
-    'SERVER_DECOMMISSIONED',
-    `${sinceWhen(server, decommissioned)}, and keeps what is protected for ${decommissioned.keepDays} days, not ${keepDays}. Nothing was changed.`,
-    {
-      hint: `For another time take it back into service first: \`modosu server recommission ${name} --reason TEXT\`, then decommission it again.`,
-      context: { server: name },
-    },
-  );
-}
-
-/** Nothing backs up a server that is out of service. Throws `SERVER_DECOMMISSIONED`. */
-export function requireInService(server: ServerRecord): void {
-  const { id: serverId, name, decommissioned } = server;
-  if (decommissioned === null) return;
-  throw new ModosuError('SERVER_DECOMMISSIONED', `${sinceWhen(server, decommissioned)}: ${decommissioned.reason}. Nothing was started.`, {
-    hint: `Nothing backs up a decommissioned server. Take it back into service first: \`modosu server recommission ${name} --reason TEXT\`.`,
-    context: { serverId, server: name },
-  });
-}
-
-const sinceWhen = ({ name }: Pick<ServerRecord, 'name'>, { at, by }: Decommissioning): string => `Server "${name}" was decommissioned by ${by} at ${at}`;
 
 /** Somebody wanted it out of service, and was not let. */
 const REFUSALS: ReadonlySet<string> = new Set(['SERVER_BUSY', 'CONFIRMATION_MISMATCH', 'SERVER_DECOMMISSIONED']);

@@ -9,7 +9,7 @@ import { isInTheWay, lastNight } from '../domain/relations/comeback';
 import type { ServerRecord } from './catalog';
 import type { JudgementCatalog } from './port/judgements';
 import type { Database } from './database';
-import { requireInService } from './decommissioned-row';
+import { requireInService } from '../domain/retention/decommissioning';
 import { MarkerReadingEntity, NightlyJudgementEntity, RecoveryPointMarkersEntity, type NightlyJudgementRow } from './entities';
 import { requireServer } from './inventory-store';
 import { sideReadings } from './marker-store';

@@ -18,7 +18,8 @@ import type { OffsitePolicy } from '../contracts/policy';
 import { pauseBeforeCopy, waitsForCopy, type OffsitePoint } from '../domain/offsite/copies';
 import { partToRead } from '../domain/verification/verification';
 import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
-import { retentionPoint, type KnownToRetention, type RetentionColumns } from './retention-facts';
+import type { KnownToRetention } from './port/retention';
+import { retentionPoint, type RetentionColumns } from './retention-facts';
 import { iso, recoveryPointView } from './views';
 import { storableError } from './storable-error';
 

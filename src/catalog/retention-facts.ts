@@ -1,10 +1,10 @@
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import type { PlanBody } from '../contracts/plan';
-import type { RetentionPoint } from '../domain/retention/retention';
 import { stateBefore, type RetirementStep, type Retiring } from '../domain/retention/retirement';
 import { AWAY } from '../domain/verification/verification';
 import type { RecoveryPointRow, RestorePlanRow } from './entities';
+import type { KnownToRetention, Removal } from './port/retention';
 import { provenAt } from './recovery-point-chain';
 
 /** What retention needs to know of recovery points, from their rows and those of plans; and what it does to the rows. Pure. */
@@ -115,12 +115,6 @@ export const linesOf = (
     [lineageId, 'that the server has'],
   ]);
 
-/** What the catalogue knows of one. */
-export interface KnownToRetention extends RetentionPoint {
-  /** Since when no rule keeps it; null: it has not expired. */
-  readonly expiredAt: Date | null;
-}
-
 export const retentionPoint = (
   row: RetentionColumns,
   uses: ReadonlyMap<string, string>,
@@ -166,11 +160,6 @@ export function retired(row: RecoveryPointRow & Retiring, step: RetirementStep, 
 /** One that has expired is what it was before; any other stays what it is. */
 export const returned = (row: RecoveryPointRow): Partial<RetiredColumns> =>
   row.state === 'expired' ? { state: stateBefore(row), expiredAt: null, deletesAt: null } : {};
-
-/** A deleted recovery point that is to be removed from where it lies: files of an image repository, snapshots of the server's data repository. */
-export type Removal = { readonly recoveryPointId: string; readonly serverId: string } & (
-  { readonly kind: 'image'; readonly repository: string } | { readonly kind: 'data' }
-);
 
 export const removal = ({ id, kind, serverId, repository }: Pick<RecoveryPointRow, 'id' | 'kind' | 'serverId' | 'repository'>): Removal => ({
   recoveryPointId: id,

@@ -5,7 +5,7 @@ import { judgeRetention, retentionContext } from '../domain/retention/retention'
 import { retirementSteps, unwatchedMs, type RetirementStep } from '../domain/retention/retirement';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { ServerRecord } from './catalog';
-import type { RetentionCatalog } from './port/retention';
+import type { KnownToRetention, RetentionCatalog } from './port/retention';
 import { chainOf, lockRecoveryPoints, returnExpired } from './chain-store';
 import type { Database, Transaction } from './database';
 import { decommissioningOf } from './decommissioned-row';
@@ -40,7 +40,6 @@ import {
   retiredDetails,
   retiring,
   returned,
-  type KnownToRetention,
   type RetentionColumns,
 } from './retention-facts';
 import type { SharedNow } from './shared-now';

@@ -20,7 +20,7 @@ import {
 import type { AcceptedRun, AcceptPlannedRequest, AcceptRunRequest, Catalog, DispatchableRun, ServerRecord } from './catalog';
 import { chainOf, lockRecoveryPoints } from './chain-store';
 import type { Database, Transaction } from './database';
-import { requireInService } from './decommissioned-row';
+import { requireInService } from '../domain/retention/decommissioning';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer } from './inventory-store';

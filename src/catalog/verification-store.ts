@@ -6,7 +6,7 @@ import { SKEW_MS } from '../domain/clock-skew';
 import { isBootDue } from '../domain/verification/boot-proof';
 import { bootPlace, DATA_PLACE, isOutdated, nextTurn, placesFoundAway, placesOfRestores } from '../domain/verification/turns';
 import { OWN_FILES } from '../domain/verification/inherited-damage';
-import { AGAIN_AFTER_MS, AWAY_FOR_MS, isDataDue } from '../domain/verification/verification';
+import { AWAY_FOR_MS, dueMoments, isDataDue } from '../domain/verification/verification';
 import type { VerificationCatalog } from './port/verifications';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
@@ -253,7 +253,10 @@ async function begin({ manager, audit }: Transaction, row: VerificationRow, now:
 
 /** The image that has waited longest: those first that nobody has ever read, then those that are missing, then those that were read longest ago. */
 async function dueImage(manager: EntityManager, taken: ReadonlySet<string>, now: Date): Promise<VerificationRow | null> {
-  const parameters = [now, new Date(now.getTime() + SKEW_MS), new Date(now.getTime() - AGAIN_AFTER_MS), [...taken]];
+  const policies = (await manager.query(VERIFYING_POLICIES)) as readonly { readonly name: string; readonly every_days: number }[];
+  const { latest, checkedUntil } = dueMoments(Infinity, now);
+  const until = policies.map(({ every_days: everyDays }) => dueMoments(everyDays, now).verifiedUntil.toISOString());
+  const parameters = [latest, checkedUntil, [...taken], policies.map(({ name }) => name), until];
   for (const statement of DUE_IMAGES) {
     const [found] = (await manager.query(statement, parameters)) as readonly { readonly id: string; readonly policy: string }[];
     if (found === undefined) continue;
@@ -261,6 +264,8 @@ async function dueImage(manager: EntityManager, taken: ReadonlySet<string>, now:
   }
   return null;
 }
+
+const VERIFYING_POLICIES = `SELECT name, (verification->>'everyDays')::int AS every_days FROM policy WHERE verification IS NOT NULL`;
 
 const OWN = OWN_FILES.map((file) => `'${file}'`).join(', ');
 
@@ -270,16 +275,20 @@ const OWN = OWN_FILES.map((file) => `'${file}'`).join(', ');
  */
 const WAITS_FOR_PARENT = `EXISTS (WITH RECURSIVE below (parent_id, is_unread) AS (
   SELECT point.parent_id, false
-  UNION SELECT parent.parent_id, parent.state = 'usable' AND parent.verified_at IS NULL AND (parent.checked_at IS NULL OR parent.checked_at <= $3 OR parent.checked_at > $2)
+  UNION SELECT parent.parent_id, parent.state = 'usable' AND parent.verified_at IS NULL AND (parent.checked_at IS NULL OR parent.checked_at <= $2 OR parent.checked_at > $1)
   FROM recovery_point AS parent JOIN below ON parent.id = below.parent_id
 ) SELECT FROM below WHERE is_unread)`;
 
-/** As `isDueForVerification` says; each goes along an index of its own. */
+/**
+ * As `isDueForVerification` says: it compares with the same moments (`dueMoments`), those of each policy beside its name. Each goes along an index of its own.
+ * $1: the latest that a moment can be; $2: until when it was looked at last; $3: places that are taken; $4, $5: policies, and until when theirs were read last.
+ */
 const dueImages = (which: string, order: string): string => `SELECT point.id, policy.name AS policy
-FROM recovery_point AS point JOIN server ON server.id = point.server_id JOIN policy ON policy.name = server.policy
-WHERE point.kind = 'image' AND policy.verification IS NOT NULL AND server.decommissioned_at IS NULL AND ${which}
-AND (point.checked_at IS NULL OR point.checked_at <= $3 OR point.checked_at > $2) AND 'repository ' || point.repository <> ALL($4::text[])
-AND $1::timestamptz IS NOT NULL AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = point.id AND open.state IN ('waiting', 'running'))
+FROM recovery_point AS point JOIN server ON server.id = point.server_id
+JOIN unnest($4::text[], $5::timestamptz[]) AS policy (name, verified_until) ON policy.name = server.policy
+WHERE point.kind = 'image' AND server.decommissioned_at IS NULL AND ${which}
+AND (point.checked_at IS NULL OR point.checked_at <= $2 OR point.checked_at > $1) AND 'repository ' || point.repository <> ALL($3::text[])
+AND NOT EXISTS (SELECT FROM verification AS open WHERE open.subject = point.id AND open.state IN ('waiting', 'running'))
 ORDER BY ${order}, point.id LIMIT 1`;
 const DUE_IMAGES = [
   dueImages(`point.state = 'usable' AND point.verified_at IS NULL AND NOT ${WAITS_FOR_PARENT}`, 'point.point_in_time DESC'),
@@ -291,8 +300,7 @@ const DUE_IMAGES = [
     'point.checked_at',
   ),
   dueImages(
-    `point.state = 'usable' AND point.verified_at IS NOT NULL
-AND (point.verified_at <= $1::timestamptz - (policy.verification->>'everyDays')::int * interval '1 day' OR point.verified_at > $2)`,
+    `point.state = 'usable' AND point.verified_at IS NOT NULL AND (point.verified_at <= policy.verified_until OR point.verified_at > $1)`,
     'point.verified_at',
   ),
 ];

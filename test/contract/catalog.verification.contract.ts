@@ -228,6 +228,39 @@ export function verificationContract(subject: () => CatalogUnderTest): void {
       expect((await begin(catalog)).recoveryPointId).toBe(id);
     });
 
+    it('are due after the days of the policy that the server has, whatever others say', async () => {
+      const { catalog, advance } = subject();
+      const policies = [3, 7].map((everyDays) => ({
+        name: `each-${everyDays}`,
+        image: { schedule: { every: 'day', at: '01:00' }, retention: RETENTION },
+        verification: { everyDays },
+      }));
+      const { db01, web01 } = await given(catalog);
+      const servers = [
+        { name: 'db01', hypervisor: 'hv1', repository: 'main', policy: 'each-7' },
+        { name: 'web01', hypervisor: 'hv1', repository: 'main', domain: 'web-domain', policy: 'each-3' },
+      ];
+      const hypervisors = [{ name: 'hv1', kind: 'libvirt' }];
+      const repositories = [{ name: 'main', kind: 'directory', path: '/srv/main' }];
+      await catalog.applyEstate('setup', estateSchema.parse({ hypervisors, repositories, policies, servers }), RESOLVED);
+      const [slow, quick] = [await image(catalog, db01, 1), await image(catalog, web01, 1)];
+      const next = async (): Promise<string | null> => {
+        const input = await catalog.startNextVerification('any');
+        if (input === null) return null;
+        await catalog.recordVerdict(input.verificationId, input.recoveryPointId ?? '', null);
+        await catalog.finishVerification(input.verificationId, passed);
+        return input.recoveryPointId;
+      };
+      expect(new Set([await next(), await next(), await next()])).toEqual(new Set([slow, quick, null]));
+      advance(3 * DAY - 1);
+      expect(await next()).toBeNull();
+      advance(1);
+      expect([await next(), await next()]).toEqual([quick, null]);
+      advance(4 * DAY);
+      // Both: the one that was read longest ago comes first.
+      expect([await next(), await next(), await next()]).toEqual([slow, quick, null]);
+    });
+
     it('come not by themselves where the policy says so', async () => {
       const { catalog } = subject();
       const { db01 } = await given(catalog, null);

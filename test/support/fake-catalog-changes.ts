@@ -14,7 +14,7 @@ import {
   requireSameChange,
   toImage,
 } from '../../src/catalog/change-rows';
-import { requireInService } from '../../src/catalog/decommissioned-row';
+import { requireInService } from '../../src/domain/retention/decommissioning';
 import type { ChangesToImage } from '../../src/catalog/due-backup-row';
 import type { AppliedChangeRow, ConfigurationChangeRow, RecoveryPointRow, RunRow } from '../../src/catalog/entities';
 import type { ChangeView, GenerationChanges } from '../../src/contracts/change';

@@ -1,6 +1,7 @@
 import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
 import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
+import { storableText } from '../../src/audit/storable';
 import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
 import {
   backupDataInput,
@@ -24,9 +25,7 @@ import {
   decommissionedDetails,
   decommissioningOf,
   decommissionRefusal,
-  isDecommissionedAlready,
   recommissionedDetails,
-  requireInService,
 } from '../../src/catalog/decommissioned-row';
 import type { BackupSetRow, PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
 import { compareEstate } from '../../src/catalog/estate-diff';
@@ -54,6 +53,7 @@ import {
 } from '../../src/catalog/backup-set-rows';
 import { setOf } from '../../src/catalog/run-acceptance-store';
 import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
+import { isDecommissionedAlready, requireInService } from '../../src/domain/retention/decommissioning';
 import { runKindOf } from '../../src/domain/planning/usable-plan';
 import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import {
@@ -405,7 +405,7 @@ export class FakeCatalog implements Catalog {
     const { actor, serverId } = request;
     try {
       const server = this.server(serverId);
-      if (isDecommissionedAlready(server, request)) return server;
+      if (isDecommissionedAlready(server, request, storableText)) return server;
       const holder = this.locks.get(serverId);
       if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
       const columns = decommissionedColumns(request, this.now());

@@ -1,6 +1,17 @@
 import type { RecoveryPointView } from '../../contracts/recovery-point';
-import type { KnownToRetention, Removal } from '../retention-facts';
+import type { RetentionPoint } from '../../domain/retention/retention';
 import type { Actor } from './requests';
+
+/** What the catalogue knows of one, for retention. */
+export interface KnownToRetention extends RetentionPoint {
+  /** Since when no rule keeps it; null: it has not expired. */
+  readonly expiredAt: Date | null;
+}
+
+/** A deleted recovery point that is to be removed from where it lies: files of an image repository, snapshots of the server's data repository. */
+export type Removal = { readonly recoveryPointId: string; readonly serverId: string } & (
+  { readonly kind: 'image'; readonly repository: string } | { readonly kind: 'data' }
+);
 
 /** How long recovery points are kept: holds, expiry, removal. */
 export interface RetentionCatalog {

@@ -1,4 +1,5 @@
-import { protectionEnd, watchedProtectionEnd } from './decommissioning';
+import type { ModosuError } from '../../contracts/errors';
+import { isDecommissionedAlready, protectionEnd, requireInService, watchedProtectionEnd } from './decommissioning';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -38,3 +39,43 @@ it('an end that a clock has given that was a year ahead begins anew, by five min
   expect(watchedProtectionEnd(minutes(5), at, at)).toEqual(after(90 * DAY + 300_000));
   expect(watchedProtectionEnd(minutes(6), at, at)).toEqual(after(90 * DAY));
 });
+
+describe('a server that is out of service', () => {
+  const [out, inService] = [
+    { id: 'srv_1', name: 'db01', decommissioned },
+    { id: 'srv_1', name: 'db01', decommissioned: null },
+  ];
+  const storable = (text: string, maxBytes: number): string => text.slice(0, maxBytes);
+  const already = (server: typeof out | typeof inService, confirm = 'db01', keepDays = 90): boolean =>
+    isDecommissionedAlready(server, { confirm, keepDays }, storable);
+
+  it('is not backed up, and says since when, by whom, why, and how it comes back', () => {
+    expect(() => requireInService(inService)).not.toThrow();
+    const refusal = refusalOf(() => requireInService(out));
+    expect(refusal).toMatchObject({ code: 'SERVER_DECOMMISSIONED', context: { serverId: 'srv_1', server: 'db01' } });
+    expect(refusal.message).toBe(`Server "db01" was decommissioned by alice at ${decommissioned.at}: replaced by db02. Nothing was started.`);
+    expect(refusal.hint).toContain('`modosu server recommission db01 --reason TEXT`');
+  });
+
+  it('is so already when the same is asked for again, and is refused for another time', () => {
+    expect([already(inService), already(out)]).toEqual([false, true]);
+    const refusal = refusalOf(() => already(out, 'db01', 30));
+    expect(refusal).toMatchObject({ code: 'SERVER_DECOMMISSIONED', context: { server: 'db01' } });
+    expect(refusal.message).toContain('keeps what is protected for 90 days, not 30. Nothing was changed.');
+  });
+
+  it.each([inService, out])('is not touched where another name was typed', (server) => {
+    const refusal = refusalOf(() => already(server, 'x'.repeat(500), 30));
+    expect(refusal.code).toBe('CONFIRMATION_MISMATCH');
+    expect(refusal.message).toBe(`Server "db01" was to be decommissioned, but "${'x'.repeat(128)}" was typed. Nothing was changed.`);
+  });
+});
+
+function refusalOf(act: () => unknown): ModosuError {
+  try {
+    act();
+  } catch (error) {
+    return error as ModosuError;
+  }
+  throw new Error('it was let through');
+}

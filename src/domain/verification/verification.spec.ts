@@ -1,6 +1,6 @@
 import { ModosuError } from '../../contracts/errors';
 import { newId } from '../../contracts/ids';
-import { damageOf, isDataDue, isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
+import { damageOf, dueMoments, isDataDue, isDueForVerification, outcomeOf, partToRead, verificationOf, type VerificationFacts } from './verification';
 
 const NOW = new Date('2026-03-31T00:00:00Z');
 const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * 86_400_000);
@@ -69,6 +69,21 @@ describe('when it is read again', () => {
     const facts = { verifiedAt: verified === null ? null : daysAgo(verified), checkedAt: checked === null ? null : daysAgo(checked) };
     expect(isDueForVerification(facts, 30, NOW)).toBe(isDue);
   });
+});
+
+it('is asked for by moments that others can compare with, too, to the millisecond', () => {
+  const { latest, checkedUntil, verifiedUntil } = dueMoments(7, NOW);
+  const due = (verifiedAt: Date, checkedAt: Date | null = null): boolean => isDueForVerification({ verifiedAt, checkedAt }, 7, NOW);
+  const later = (moment: Date): Date => new Date(moment.getTime() + 1);
+  expect([due(verifiedUntil), due(later(verifiedUntil)), due(latest), due(later(latest))]).toEqual([true, false, false, true]);
+  const read = (checkedAt: Date): boolean => due(verifiedUntil, checkedAt);
+  expect([read(checkedUntil), read(later(checkedUntil)), read(latest), read(later(latest))]).toEqual([true, false, false, true]);
+  expect([daysAgo(7), daysAgo(0.25), daysAgo(-5 / 1440)]).toEqual([verifiedUntil, checkedUntil, latest]);
+});
+
+it('what was read once is never due where no policy asks for it', () => {
+  expect(isDueForVerification({ verifiedAt: daysAgo(10_000), checkedAt: null }, Infinity, NOW)).toBe(false);
+  expect(dueMoments(Infinity, NOW).verifiedUntil.getTime()).not.toBeNaN();
 });
 
 it('data is read part by part, in turn, all of it in so many days; restic knows 256 parts at most', () => {

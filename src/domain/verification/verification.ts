@@ -65,14 +65,31 @@ export const AWAY_FOR_MS = 15 * 60_000;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
+/** What the moments of a recovery point are compared with when it is asked whether it is time to read it again. */
+export interface DueMoments {
+  /** What was written down for a moment after this one, a clock that was wrong has written: it counts as never. */
+  readonly latest: Date;
+  /** Whoever was looked at after this one is left alone, however that has ended. */
+  readonly checkedUntil: Date;
+  /** Whoever was read until this one, `everyDays` days of 24 hours back, is read again. */
+  readonly verifiedUntil: Date;
+}
+
+/** For one moment, and one interval of a policy. Infinity: what was read once is never due again. */
+export const dueMoments = (everyDays: number, now: Date): DueMoments => ({
+  latest: new Date(now.getTime() + SKEW_MS),
+  checkedUntil: new Date(now.getTime() - AGAIN_AFTER_MS),
+  verifiedUntil: new Date(Math.max(now.getTime() - everyDays * DAY_MS, EARLIEST_MS)),
+});
+
+/** The first moment that a `Date` can be. */
+const EARLIEST_MS = -8.64e15;
+
 /** Whether it is time to read it (again): never read, read too long ago, or by a clock that was wrong. */
 export function isDueForVerification({ verifiedAt, checkedAt }: Pick<VerificationFacts, 'verifiedAt' | 'checkedAt'>, everyDays: number, now: Date): boolean {
-  const ageMs = (moment: Date | null): number => {
-    if (moment === null) return Infinity;
-    const age = now.getTime() - moment.getTime();
-    return age < -SKEW_MS ? Infinity : age;
-  };
-  return ageMs(verifiedAt) >= everyDays * DAY_MS && ageMs(checkedAt) >= AGAIN_AFTER_MS;
+  const { latest, checkedUntil, verifiedUntil } = dueMoments(everyDays, now);
+  const isOver = (moment: Date | null, until: Date): boolean => moment === null || moment <= until || moment > latest;
+  return isOver(verifiedAt, verifiedUntil) && isOver(checkedAt, checkedUntil);
 }
 
 /** restic divides what it reads into so many parts at most. */
