@@ -32,7 +32,7 @@ describe('the registry', () => {
     expect(Object.keys(control).sort()).toEqual(
       [
         ...methods(CatalogueWrites),
-        ...methods(PlanningJudgements, ['chooseData', 'undoFindings']),
+        ...methods(PlanningJudgements, ['chooseData', 'relationsOfUndo']),
         ...methods(RelationCalls, ['judge', 'pairsIn', 'planOf']),
         ...methods(JudgementCalls),
       ].sort(),
