@@ -337,6 +337,10 @@ export const FINDING_CODES = {
     'How far the peer had come at its recovery point is not known: it was not read both right before that and again after it.',
     'Take both from one backup set, or an older recovery point, after which another one was taken.',
   ),
+  RESEED_NOT_PLANNED: entry(
+    'No recovery points of a set agree: one server is restored, and another was to be made anew from it. As the two are now no rule asks for that, and the plan has no step for it.',
+    'See what else the plan says of that peer, mend it and plan the set again; or make the peer anew by hand once the server is live, and override this.',
+  ),
 
   // breaches: what policies promise and is not so
   NO_POLICY: entry(
