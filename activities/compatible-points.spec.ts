@@ -126,6 +126,17 @@ describe('a plan whose peers may not accept what it restores', () => {
     expect(said(await plan({}, { position: 25, epoch: 2 }))).toEqual(['step EPOCH_AHEAD']);
   });
 
+  it('warns of a link that stays up in quarantine where another server shares its state, from whichever side that is declared', async () => {
+    // Without an address nobody can unplug it.
+    await image(1, { position: 10, epoch: 1 }, { nics: [{ mac: '', type: 'user', source: null }] });
+    const warned = async () => (await plan()).findings.filter(({ code }) => code === 'LINK_STAYS_UP').map(({ message }) => message);
+    expect(await warned()).toEqual([expect.stringContaining('shares its state with "web01"')]);
+    await declare(BACK);
+    expect(await warned()).toHaveLength(1);
+    await declare({ ...RELATION, type: 'depends-on' });
+    expect(await warned()).toEqual([]);
+  });
+
   it('names the newest that they would accept, what it costs, and the command', async () => {
     const [, , third] = await images(1, 2, 3);
     await image(4, { position: 5, epoch: 1 });

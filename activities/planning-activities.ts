@@ -131,7 +131,8 @@ export class PlanningJudgements implements PlanningActivities {
     const judged = await this.relations.judgePlan(source.serverId, { occasion: source.planId, captured, pointInTime, now, set: source.set });
     // Of a set the points were chosen together: another one of this server alone is no better choice.
     const said = source.set === undefined ? await this.compatible.findings(source, survey.manifest, judged, now) : [];
-    const body = planRestore(source, survey, now, { ...judged, findings: [...judged.findings, ...said] });
+    const replicas = await this.relations.replicasOf(source.serverName);
+    const body = planRestore(source, survey, now, { ...judged, replicas, findings: [...judged.findings, ...said] });
     await catalog.completePlan(source.planId, body, planHash(body));
   }
 

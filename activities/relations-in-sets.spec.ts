@@ -92,6 +92,46 @@ describe('a plan and a run of a restore set', () => {
     } as unknown as ActivityDependencies;
   });
 
+  describe('of which only the first is restored, and the other is made anew from it', () => {
+    const planned = async (now: string) => {
+      const point = await imageOf(leader, '5', '5');
+      const { setId } = await catalog.acceptRestoreSet({
+        actor: 'alice',
+        idempotencyKey: null,
+        requestDigest: 'd',
+        members: [
+          { serverId: leader.id, recoveryPointId: point },
+          { serverId: follower.id, recoveryPointId: null },
+        ],
+        basis: 'reseed',
+        choice: [],
+        incidentAt: null,
+        leaveChanges: false,
+      });
+      const [first] = (await catalog.getRestoreSet(setId)).members;
+      if (first?.planId == null) throw new Error('no plan');
+      await catalog.recordReadings(first.planId, [count('db01-web01', FOLLOWER, 'peer', now)]);
+      set = { id: setId, basis: 'reseed', members: [{ server: LEADER, serverId: leader.id, planId: first.planId, recoveryPointId: point }] };
+      return judged(leader);
+    };
+
+    it('is fine where a rule asks for that', async () => {
+      const { codes, steps } = await planned('9');
+      expect(codes).toEqual(['block FOLLOWER_AHEAD', 'step FOLLOWER_TO_COPY']);
+      expect(steps).toMatchObject([{ key: 'rule:FOLLOWER_TO_COPY:web01' }]);
+    });
+
+    it('blocks where none does, although the profile has such a rule, and says what to do', async () => {
+      const { codes, findings, steps } = await planned('5');
+      expect([codes, steps]).toEqual([['block RESEED_NOT_PLANNED', 'ok RELATION_AGREES'], []]);
+      expect(findings.find(({ code }) => code === 'RESEED_NOT_PLANNED')).toMatchObject({
+        message: '"web01" was to be made anew from "db01", and as the two are now no rule asks for that: nothing in this plan does it.',
+        remedy: expect.stringContaining('make "web01" anew by hand once "db01" is live') as string,
+        relation: { name: 'db01-web01', peer: 'web01', profile: 'follower' },
+      });
+    });
+  });
+
   it('asks nobody who goes back, too', async () => {
     await given('9', '9');
     const calls = new RelationCalls(deps);

@@ -16,7 +16,7 @@ import {
 } from '../src/domain/relations/judge-relations';
 import { asksForSteps, hasRules, hasUndecidedRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
-import { goesLiveLater, isTogether, judgeMember, withoutPeer } from '../src/domain/relations/set-member';
+import { goesLiveLater, isTogether, judgeMember, notMadeAnew, withoutPeer } from '../src/domain/relations/set-member';
 import { sha256Of } from '../src/system/sha256';
 import type { ActivityDependencies } from './dependencies';
 
@@ -144,9 +144,10 @@ export class Relations {
     const alone = pairs.filter(({ peer }) => !isTogether({ ...(set === undefined ? {} : { restoreSet: set }) }, peer.server));
     const { findings, steps } = judgeRelations(alone, { phase: 'plan', present, captured, pointInTime, now });
     const together = set === undefined ? ALONE : await this.judgeTogetherWith((await this.deps.catalog.getServer(serverId)).name, set, now);
+    const anew = set?.basis === 'reseed' ? notMadeAnew((await this.deps.catalog.getServer(serverId)).name, await this.madeAnewIn(set), pairs, steps) : [];
     return {
       relations: pairs.map(plannedRelation),
-      findings: [...together.findings, ...findings, ...standing],
+      findings: [...together.findings, ...anew, ...findings, ...standing],
       steps: withOwnKeys([...together.steps, ...steps]),
       hasQuarantineRules: pairs.some((pair) => hasUndecidedRules(pair, 'quarantine')),
       hasLiveRules: together.hasLiveRules || pairs.some(({ profile }) => hasRules(profile, 'live')),
@@ -169,6 +170,12 @@ export class Relations {
 
   private async capturedBefore(undoes: string) {
     return (await this.deps.catalog.readingsOf(occasionOf(undoes, 'recheck'))).filter(({ of }) => of === 'server');
+  }
+
+  /** Names of those that belong to a set and are not restored. */
+  private async madeAnewIn({ id }: SetOfPlan): Promise<readonly string[]> {
+    const { members } = await this.deps.catalog.getRestoreSet(id);
+    return members.flatMap(({ serverName, recoveryPointId }) => (recoveryPointId === null ? [serverName] : []));
   }
 
   private async judgeTogetherWith(server: string, set: SetOfPlan, now: Date) {

@@ -6,12 +6,13 @@ import type { Finding, FindingSeverity } from '../contracts/plan';
 import type { SideReadings } from '../contracts/reading';
 import { SKEW_MS } from '../domain/clock-skew';
 import { isInTheWay, lastNight } from '../domain/relations/comeback';
+import { isJudged } from '../domain/relations/judge-estate';
 import type { ServerRecord } from './catalog';
 import type { JudgementCatalog } from './port/judgements';
 import type { Database } from './database';
 import { requireInService } from '../domain/retention/decommissioning';
 import { MarkerReadingEntity, NightlyJudgementEntity, RecoveryPointMarkersEntity, type NightlyJudgementRow } from './entities';
-import { requireServer } from './inventory-store';
+import { readRelations, requireServer } from './inventory-store';
 import { sideReadings } from './marker-store';
 import { noRecoveryPoint } from './recovery-point-store';
 import type { SharedNow } from './shared-now';
@@ -83,9 +84,10 @@ interface JudgedServerRow {
   readonly name: string;
 }
 
-/** In service, with a usable image, and going back in a relation with a profile. */
+/** In service, with a usable image, and with relations that say anything of its going back (`isJudged`). */
 const JUDGED = `server.decommissioned_at IS NULL
-  AND EXISTS (SELECT FROM relation WHERE relation.server = server.name AND relation.profile IS NOT NULL)
+  AND server.name IN (SELECT relation.server FROM relation WHERE relation.profile IS NOT NULL OR relation.type <> 'depends-on'
+    UNION SELECT peer->>'server' FROM relation CROSS JOIN jsonb_array_elements(relation.peers) AS peer WHERE relation.type <> 'depends-on')
   AND EXISTS (SELECT FROM recovery_point AS point WHERE point.server_id = server.id AND point.kind = 'image' AND point.state = 'usable')`;
 
 const judgedServers = async (manager: EntityManager): Promise<readonly JudgedServerRow[]> =>
@@ -124,17 +126,20 @@ async function requireJudged(manager: EntityManager, serverId: string, judged: r
   const found = judged.find(({ id }) => id === serverId);
   if (found !== undefined) return found;
   const server = await requireServer(manager, serverId);
-  const relations = (await manager.query('SELECT 1 FROM relation WHERE server = $1 AND profile IS NOT NULL', [server.name])) as readonly unknown[];
-  throw whyNotJudged(server, relations.length > 0);
+  throw whyNotJudged(server, isJudged(await readRelations(manager), server.name));
 }
 
 /** Why nothing can be said of whether this server would come back. */
-export function whyNotJudged(server: ServerRecord, hasRules: boolean): ModosuError {
+export function whyNotJudged(server: ServerRecord, hasRelations: boolean): ModosuError {
   requireInService(server);
-  if (hasRules) return noRecoveryPoint(server);
-  return new ModosuError('NOTHING_TO_JUDGE', `Server "${server.name}" goes back in no relation that names a profile: there are no rules to judge it by.`, {
-    context: { serverId: server.id, server: server.name },
-  });
+  if (hasRelations) return noRecoveryPoint(server);
+  return new ModosuError(
+    'NOTHING_TO_JUDGE',
+    `Server "${server.name}" is in no relation that says whether others would accept it: there is nothing to judge it by.`,
+    {
+      context: { serverId: server.id, server: server.name },
+    },
+  );
 }
 
 async function views(manager: EntityManager, servers: readonly JudgedServerRow[]): Promise<readonly JudgementView[]> {

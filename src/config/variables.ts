@@ -157,7 +157,7 @@ export const environmentSchema = z.object({
   MODOSU_JUDGE_HOUR_UTC: integer(0, 23)
     .default(4)
     .describe(
-      'Hour of the day, in UTC, from which on it is found out which servers could not come back alone: the newest image of each that has relations with profiles is judged against its peers as they are then.',
+      'Hour of the day, in UTC, from which on it is found out which servers could not come back alone: the newest image of each that has relations with others is judged against its peers as they are then.',
     ),
   MODOSU_CATALOG_COPY_SECONDS: integer(1, 86_400)
     .default(300)

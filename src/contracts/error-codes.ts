@@ -118,7 +118,7 @@ export const ERROR_CODES = {
   NOTHING_TO_JUDGE: entry(
     'conflict',
     'never',
-    'Judged are servers that go back in a relation with a profile: declare one under "relations" in the estate file; `modosu relation list` shows all.',
+    'Judged are servers in relations of the type replicates-with or member-of, or that go back in one with a profile: declare one under "relations" in the estate file; `modosu relation list` shows all.',
   ),
   SERVER_DECOMMISSIONED: entry(
     'conflict',

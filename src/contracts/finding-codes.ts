@@ -97,6 +97,10 @@ export const FINDING_CODES = {
     'NICs that are not declared count as production: their links are down until go-live.',
     'Declare them under "nics" of the server, with role production or backup.',
   ),
+  LINK_STAYS_UP: entry(
+    'A link of the server stays up in quarantine (role backup), and the server shares its state with others: over that link they could replicate before any rule has said that they may.',
+    'Make sure that it cannot reach them over that network, or declare the link with role production under "nics" of the server, and plan again.',
+  ),
   NIC_NOT_PRESENT: entry('Declared production NICs are not in the definition that is used.', 'Correct "nics" of the server in the estate file.'),
   NO_HEALTH_CHECKS: entry(
     'No health check is declared: the server goes live when it has started.',
@@ -336,6 +340,10 @@ export const FINDING_CODES = {
   SET_NOT_PROVEN: entry(
     'How far the peer had come at its recovery point is not known: it was not read both right before that and again after it.',
     'Take both from one backup set, or an older recovery point, after which another one was taken.',
+  ),
+  RESEED_NOT_PLANNED: entry(
+    'No recovery points of a set agree: one server is restored, and another was to be made anew from it. As the two are now no rule asks for that, and the plan has no step for it.',
+    'See what else the plan says of that peer, mend it and plan the set again; or make the peer anew by hand once the server is live, and override this.',
   ),
 
   // breaches: what policies promise and is not so

@@ -29,7 +29,7 @@ export interface JudgementView {
     | null;
 }
 
-/** What of a judgement a server's protection is judged by: of servers in service that have a usable image, and a relation with a profile in which they go back. */
+/** What of a judgement a server's protection is judged by: of servers in service that have a usable image, and relations that say anything of their going back. */
 export interface JudgementFacts {
   readonly serverId: string;
   /** Since when a judgement is waited for, ISO 8601; null: none is. */

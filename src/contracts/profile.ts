@@ -60,7 +60,7 @@ export interface MarkerSpec {
   readonly probe: ProbeSpec;
   /** How long it may take. */
   readonly timeoutSeconds: number;
-  /** Whether its value is stored with every recovery point. */
+  /** Whether its value is stored with every image. */
   readonly isCaptured: boolean;
 }
 

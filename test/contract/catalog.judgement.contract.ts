@@ -46,8 +46,8 @@ export function judgementContract(subject: () => CatalogUnderTest): void {
       await catalog.recordJudgements(begunAt, [{ serverId, judgement }]);
     };
 
-    it('are asked for every night, once, of servers in service with an image that go back in a relation with a profile', async () => {
-      const { catalog, db01, web01 } = await given([STANDBY, NO_RULES]);
+    it('are asked for every night, once, of servers in service with an image whose relations say anything of their going back', async () => {
+      const { catalog, db01 } = await given([STANDBY, NO_RULES]);
       expect(await due()).toEqual([]);
       expect(await catalog.askForNightly(4)).toBe(1);
       expect(await due()).toEqual([db01.id]);
@@ -65,7 +65,26 @@ export function judgementContract(subject: () => CatalogUnderTest): void {
       await judge(db01.id, fine);
       expect(await catalog.askForNightly(4)).toBe(0);
       expect((await catalog.listJudgements()).map(({ serverId }) => serverId)).toEqual([db01.id]);
-      expect(await refusal(catalog.askForJudgement({ actor: 'alice', serverId: web01.id }))).toMatchObject({ code: 'NOTHING_TO_JUDGE' });
+    });
+
+    it.each<[string, object, readonly string[]]>([
+      ['has no profile, and both hold copies of each other', { ...STANDBY, profile: undefined }, ['db01', 'web01']],
+      ['is declared from one side alone', STANDBY, ['db01', 'web01']],
+      ['has no profile, and one is a member with the other', { ...STANDBY, type: 'member-of', profile: undefined }, ['db01', 'web01']],
+      ['has a profile, and one needs the other', { ...NO_RULES, profile: 'same-value' }, ['web01']],
+      ['has no profile, and one needs the other', NO_RULES, []],
+    ])('are of those that a relation says anything of that %s', async (_what, relation, names) => {
+      const { catalog, db01, web01 } = await given([relation]);
+      await catalog.recordRecoveryPoint(manifestOf(web01, 2), 'main');
+      expect(await catalog.askForNightly(4)).toBe(names.length);
+      const ids = [db01, web01].flatMap(({ id, name }) => (names.includes(name) ? [id] : []));
+      expect((await due()).toSorted()).toEqual(ids.toSorted());
+      expect((await catalog.listJudgements()).map(({ serverName }) => serverName)).toEqual(names);
+      expect((await catalog.protectionFacts()).judgements.map(({ serverId }) => serverId).toSorted()).toEqual(ids.toSorted());
+      for (const { id, name } of [db01, web01]) {
+        if (names.includes(name)) continue;
+        expect(await refusal(catalog.askForJudgement({ actor: 'alice', serverId: id }))).toMatchObject({ code: 'NOTHING_TO_JUDGE' });
+      }
     });
 
     it('wait for the next night where the first image came after the last one', async () => {

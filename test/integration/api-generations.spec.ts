@@ -124,6 +124,12 @@ describe('generations', () => {
   });
 
   describe('modosu generation', () => {
+    it('says what to do where there is none yet', async () => {
+      const { code, stderr } = await cli(api, ['generation', 'list', 'db01']);
+      expect([code, stderr]).toEqual([0, expect.stringContaining('No baseline yet: server "db01" has no image.')]);
+      expect(stderr).toContain('`modosu backup image db01 --mode online --reason baseline`');
+    });
+
     it('lists them: what each contains, how complete its facts are, and of which line it is', async () => {
       await image(1, null);
       await image(2, { contained: [NGINX], partly: [recorded('kernel')], more: 4 }, null);

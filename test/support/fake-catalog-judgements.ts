@@ -5,6 +5,7 @@ import { judgementView, storedFindings, whyNotJudged } from '../../src/catalog/j
 import { nightOccasion, type JudgementFacts } from '../../src/contracts/judgement';
 import type { Relation } from '../../src/contracts/relation';
 import { isAhead } from '../../src/domain/clock-skew';
+import { isJudged } from '../../src/domain/relations/judge-estate';
 import { isInTheWay, lastNight } from '../../src/domain/relations/comeback';
 
 interface World {
@@ -40,7 +41,7 @@ export class FakeJudgements {
     const asked = this.judged().filter(({ id }) => serverId === null || id === serverId);
     if (serverId !== null && asked.length === 0) {
       const server = this.world.server(serverId);
-      throw whyNotJudged(server, this.hasRules(server));
+      throw whyNotJudged(server, this.isConcerned(server));
     }
     for (const { id } of asked) this.ask(id, this.world.now());
     this.world.append({ actor, action: 'judgement.requested', serverId, details: { servers: asked.map(({ name }) => name) } });
@@ -102,11 +103,11 @@ export class FakeJudgements {
   }
 
   private judged(): readonly ServerRecord[] {
-    return this.world.servers().filter((server) => server.decommissioned === null && this.hasRules(server) && this.images(server.id).length > 0);
+    return this.world.servers().filter((server) => server.decommissioned === null && this.isConcerned(server) && this.images(server.id).length > 0);
   }
 
-  private hasRules({ name }: ServerRecord): boolean {
-    return this.world.relations().some(({ server, profile }) => server === name && profile !== null);
+  private isConcerned({ name }: ServerRecord): boolean {
+    return isJudged(this.world.relations(), name);
   }
 
   private images(serverId: string): readonly RecoveryPointRow[] {

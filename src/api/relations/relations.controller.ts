@@ -33,7 +33,8 @@ export class RelationsController {
     operationId: 'listJudgements',
     summary:
       'Whether servers could come back alone: their newest images, judged beside their peers as they were when they were asked last; by name of the server.',
-    description: 'Of servers in service that have a usable image and go back in a relation with a profile.',
+    description:
+      'Of servers in service that have a usable image and are in a relation of the type replicates-with or member-of, on either side, or go back in any with a profile.',
   })
   @ApiResponse({ status: 200, description: 'What is known of each, with all findings.', standardSchema: pageOf(judgementSchema) })
   async judgements(@Query({ schema: judgementQuerySchema }) { server }: JudgementQuery): Promise<PageOf<JudgementView>> {

@@ -5,7 +5,7 @@ import type { Actor } from './requests';
 export interface JudgementCatalog {
   /**
    * Asks for a judgement of every server that was not judged since the hour `hourUtc` of a day came last; of one that was never judged, when it had an image by then. Only
-   * servers in service are judged that have a usable image and, in a relation with a profile, go back. Gives for how many one is asked now, whoever asked. Idempotent.
+   * servers in service are judged that have a usable image and relations that say anything of their going back (`isJudged`). Gives for how many one is asked now, whoever asked. Idempotent.
    */
   askForNightly(hourUtc: number): Promise<number>;
   /** The same at once, for one server or all. Audited as `judgement.requested`. Throws `SERVER_NOT_FOUND`, and of one `SERVER_DECOMMISSIONED`, `NOTHING_TO_JUDGE`, `NO_RECOVERY_POINT`. */

@@ -20,6 +20,11 @@ export function addGenerationCommands(program: Command, context: CliContext): vo
     const printer = context.printer(command);
     const generations = await context.list<GenerationView>(printer, `/v1/servers/${serverSegment(server)}/generations`, {}, options.limit);
     printer.data(generations, () => generationTable(generations));
+    if (generations.length === 0) {
+      printer.note(
+        `No baseline yet: server "${server}" has no image. It comes by itself where a policy images the server online, with the schedule where offline, and not at all without one; to have one now: \`modosu backup image ${server} --mode online --reason baseline\` (--mode offline stops the server).`,
+      );
+    }
   });
   examples(
     generation

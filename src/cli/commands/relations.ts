@@ -23,7 +23,9 @@ export function addRelationCommands(program: Command, context: CliContext): void
   const show = (printer: Printer, found: readonly JudgementView[], server: string | undefined): void => {
     printer.data(found, () => (server === undefined ? judgementTable(found) : found.map((one) => judgementText(one, printer)).join('\n\n')));
     if (found.length === 0) {
-      printer.note('Nothing is judged here: only servers in service are that have a usable image and go back in a relation with a profile.');
+      printer.note(
+        'Nothing is judged here: only servers in service are that have a usable image and relations with others (replicates-with, member-of, or any with a profile).',
+      );
     }
   };
 

@@ -89,7 +89,7 @@ const markerSchema = z.strictObject({
   of: z.enum(MARKER_SUBJECTS),
   probe: probeSchema,
   timeoutSeconds: z.int().min(1).max(60).default(10),
-  isCaptured: z.boolean().default(false).meta({ description: 'Its value is stored with every recovery point.' }),
+  isCaptured: z.boolean().default(false).meta({ description: 'Its value is stored with every image.' }),
 });
 
 const reference = z.strictObject({

@@ -2,6 +2,7 @@ import type { PlanSource } from '../../contracts/activities';
 import { formatBytes, formatBytesNeeded } from '../../contracts/format';
 import type { Finding, PlannedData, PlannedVolume, RestoreSurvey, SpaceNeed } from '../../contracts/plan';
 import type { NicInspection } from '../../contracts/server';
+import { namesOf } from '../../contracts/text';
 import { keptBytes } from '../../contracts/way-back';
 
 /** What a plan of a server's restore says beside its steps: what was found, what stands against it, what to do about it. Pure. */
@@ -185,6 +186,32 @@ export function quarantineFindings({ protection }: PlanSource, quarantinedMacs: 
     });
   }
   return findings;
+}
+
+/**
+ * Of a server that shares its state with others: links that are up in quarantine. A standby that reaches its primary over one of them goes on where it was before any
+ * rule is asked.
+ *
+ * @param nics of a stored definition it is not known whether a link is up: it counts as such
+ * @param replicas names of those that share it
+ */
+export function upLinkFindings(
+  nics: readonly (Pick<NicInspection, 'mac' | 'source'> & { readonly linkUp?: boolean })[],
+  quarantinedMacs: readonly string[],
+  replicas: readonly string[],
+): readonly Finding[] {
+  const up = nics.filter(({ mac, linkUp }) => linkUp !== false && !quarantinedMacs.includes(mac));
+  if (up.length === 0 || replicas.length === 0) return [];
+  const links = up.map(({ mac, source }) => `${mac === '' ? 'one without an address' : mac}${source === null ? '' : ` (${source})`}`);
+  return [
+    {
+      code: 'LINK_STAYS_UP',
+      severity: 'warn',
+      message: `In quarantine ${links.length === 1 ? `link ${links[0] ?? ''} stays` : `links ${links.join(', ')} stay`} up, and the server shares its state with ${namesOf(replicas)}: over ${links.length === 1 ? 'it' : 'them'} the two could replicate before any rule has said that they may.`,
+      remedy: `Make sure that the server cannot reach them over that network (their addresses for replication lie on another one, or a firewall stands between), or declare the link with role production under "nics" of the server, and plan again.`,
+      evidence: links,
+    },
+  ];
 }
 
 /** Kept volumes take room that nobody sees otherwise. */

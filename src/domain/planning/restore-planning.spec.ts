@@ -185,6 +185,33 @@ describe('planRestore', () => {
     expect(plan.findings.map(({ code }) => code)).toContain('NO_HEALTH_CHECKS');
   });
 
+  it('warns of links that stay up where others share the state of the server, and of no others', () => {
+    const nic = (mac: string, source: string | null, linkUp = true) => ({ mac, type: 'network', source, linkUp });
+    const nics = [nic('52:54:00:aa:00:01', 'lan'), nic('52:54:00:AA:00:02', 'backup'), nic('', null), nic('52:54:00:aa:00:04', 'backup', false)];
+    const role = 'backup' as const;
+    const protection = { ...NO_PROTECTION, nics: ['52:54:00:aa:00:02', '52:54:00:aa:00:04'].map((mac) => ({ mac, role })) };
+    const none = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };
+    const warned = (replicas: readonly string[] | undefined, given: typeof nics) =>
+      planRestore(
+        { ...source(), protection },
+        survey({ present: { nics: given } }),
+        NOW,
+        replicas === undefined ? none : { ...none, replicas },
+      ).findings.filter(({ code }) => code === 'LINK_STAYS_UP');
+    expect(warned(['db02'], nics)).toEqual([
+      {
+        code: 'LINK_STAYS_UP',
+        severity: 'warn',
+        message:
+          'In quarantine links 52:54:00:AA:00:02 (backup), one without an address stay up, and the server shares its state with "db02": over them the two could replicate before any rule has said that they may.',
+        remedy: expect.stringContaining('role production') as string,
+        evidence: ['52:54:00:AA:00:02 (backup)', 'one without an address'],
+      },
+    ]);
+    expect(warned(['db02'], nics.slice(0, 2))[0]?.message).toContain('link 52:54:00:AA:00:02 (backup) stays up');
+    expect([warned([], nics), warned(undefined, nics), warned(['db02'], nics.slice(0, 1)), warned(['db02'], nics.slice(3))]).toEqual([[], [], [], []]);
+  });
+
   it('warns of a declared production NIC that is not there', () => {
     const protection = { ...NO_PROTECTION, nics: [{ mac: '52:54:00:00:00:99', role: 'production' as const }], healthChecks: [CHECK] };
     expect(planRestore({ ...source(), protection }, survey(), NOW).findings.find(({ code }) => code === 'NIC_NOT_PRESENT')).toMatchObject({

@@ -21,6 +21,7 @@ import {
   spaceFindings,
   startFindings,
   stateFindings,
+  upLinkFindings,
   volumeFindings,
   wayBackFindings,
 } from './restore-findings';
@@ -117,6 +118,7 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
       ...stateFindings(survey),
       ...startFindings(survey, renewsGenerationId),
       ...quarantineFindings(source, quarantinedMacs, waitsForAgent),
+      ...upLinkFindings(nics, quarantinedMacs, judged.replicas ?? []),
       ...judged.findings,
       ...changeFindings(lostChanges, source.serverName, manifest.generation, appliesChanges),
       ...credentialFindings(credentials, { generation: manifest.generation, now, notSetBecause: notSetBecause(source, waitsForAgent) }),
@@ -142,6 +144,8 @@ export function planRestore(source: PlanSource, survey: RestoreSurvey, now: Date
 /** What relations say, and what of it becomes part of the run. */
 export interface JudgedRelations extends RelationShape {
   readonly findings: readonly Finding[];
+  /** Names of servers that share its state (`replicates-with`, declared from either side). Absent: none. */
+  readonly replicas?: readonly string[];
 }
 
 const NOT_JUDGED: JudgedRelations = { relations: [], findings: [], steps: [], hasQuarantineRules: false, hasLiveRules: false };

@@ -77,7 +77,10 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, rela
   };
 }
 
-/** Whether an undo of this run is judged by the server's relations: nobody has followed what was never live, and data in a running server is not what peers follow. */
+/**
+ * Whether an undo of this run is judged by the server's relations: nobody has followed what was never live. And markers stand with images alone: data is restored into
+ * a server that runs and goes forward there, so that peers follow the restore, and its undo, as any other write (ADR 40).
+ */
 export const peersMayHaveFollowed = ({ wentLiveAt, data }: { readonly wentLiveAt: string | null; readonly data?: unknown }, undone: RunKind): boolean =>
   wentLiveAt !== null && data == null && (undone === 'restore-server' || undone === 'undo');
 

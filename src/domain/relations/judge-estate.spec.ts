@@ -2,7 +2,8 @@ import { parseProfileFile } from '../../contracts/api/profile-file';
 import type { StoredState } from '../../contracts/judgement';
 import type { MarkerReading, Profile } from '../../contracts/profile';
 import type { Relation } from '../../contracts/relation';
-import { judgeEstate, worstOf, type JudgedEstate } from './judge-estate';
+import { unjudgedFindings } from './judge-relations';
+import { isJudged, judgeEstate, worstOf, type JudgedEstate } from './judge-estate';
 
 const NOW = new Date('2026-12-01T04:00:00Z');
 const PROFILE: Profile = parseProfileFile(
@@ -101,6 +102,24 @@ describe('judging an estate', () => {
     expect(shown([relation('ab', 'a', ['b'])], [state('srv_a', {}), state('srv_gone', {})], { servers })).toEqual([
       ['srv_a', 'warn', ['PEER_DECOMMISSIONED b']],
     ]);
+  });
+
+  it.each<[string, readonly Relation[], string]>([
+    ['no profile', [relation('ab', 'a', ['b'], { profile: null }), relation('ba', 'b', ['a'], { profile: null })], 'a'],
+    ['a member, and no profile', [relation('ab', 'a', ['b'], { type: 'member-of', profile: null })], 'a'],
+    ['the other side alone', [relation('ba', 'b', ['a'])], 'a'],
+    ['a profile that is not there', [relation('ab', 'a', ['b'], { profile: 'gone' })], 'a'],
+    ['the need of another with a profile', [relation('ab', 'a', ['b'], { type: 'depends-on' })], 'a'],
+    ['the need of another', [relation('ab', 'a', ['b'], { type: 'depends-on', profile: null })], 'a'],
+    ['being needed', [relation('ba', 'b', ['a'], { type: 'depends-on' })], 'a'],
+  ])('comes to the verdict of a plan where no profile judges, or a relation is declared one way: %s', (_what, relations, name) => {
+    const profiles = { byName: new Map([['number', PROFILE]]), problems: null };
+    const unjudged = unjudgedFindings(relations, name, profiles, new Set());
+    const [found] = judged(relations, [state(`srv_${name}`, {})]);
+    expect(found?.findings).toEqual(expect.arrayContaining([...unjudged]));
+    // Who is not judged has nothing in the way that a plan would name.
+    const isInTheWay = (found?.findings ?? []).some(({ severity }) => severity !== 'ok' && severity !== 'warn');
+    expect(isJudged(relations, name)).toBe(isInTheWay);
   });
 
   it('says of a peer that is declared from the other side alone that it is not known', () => {

@@ -33,6 +33,16 @@ export function judgeEstate({ servers, relations, profiles }: JudgedEstate, stat
   });
 }
 
+/**
+ * Whether its relations say anything of its going back: rules that judge it, or that one is missing (`unjudgedFindings`). That one server needs another says
+ * nothing of what they have of each other.
+ */
+export const isJudged = (relations: readonly Relation[], name: string): boolean =>
+  relations.some(
+    ({ server, peers, type, profile }) =>
+      (server === name && (profile !== null || type !== 'depends-on')) || (type !== 'depends-on' && peers.some((peer) => peer.server === name)),
+  );
+
 /** By the names of all that have a part in them. */
 function relationsByServer(relations: readonly Relation[]): ReadonlyMap<string, readonly Relation[]> {
   const concerning = new Map<string, Relation[]>();

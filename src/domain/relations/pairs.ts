@@ -26,7 +26,7 @@ export interface WantedMarkers {
   readonly peer: ReadonlySet<string>;
 }
 
-/** What is stored with every recovery point. */
+/** What is stored with every image. */
 export function capturedMarkers({ markers }: Profile): WantedMarkers {
   const captured = markers.filter(({ isCaptured, probe }) => isCaptured && !isKnownAnyway(probe));
   const of = (side: 'server' | 'peer') => new Set(captured.filter((marker) => marker.of === 'each' || marker.of === side).map(({ name }) => name));

@@ -58,6 +58,40 @@ export function judgeMember({ server, set, relations, profiles, sides, now }: Me
   };
 }
 
+/**
+ * Of a set of which the server alone is restored: what its plan says of those that were to be made anew from it, and for which no rule asks for that now. A profile
+ * that has such a rule is not enough: of a peer that was promoted, or has nothing in common any more, it asks for something else.
+ *
+ * @param pairs of the server
+ * @param steps those of its plan
+ */
+export function notMadeAnew(
+  server: string,
+  others: readonly string[],
+  pairs: readonly RelationPair[],
+  steps: readonly Pick<PlannedRelationStep, 'code' | 'relation' | 'peer'>[],
+): readonly Finding[] {
+  return others.flatMap((peer): readonly Finding[] => {
+    const own = pairs.filter((pair) => pair.peer.server === peer);
+    const asks = ({ relation, profile }: RelationPair): boolean =>
+      steps.some((step) => step.peer === peer && step.relation === relation.name && reseeding(profile).some(({ code }) => code === step.code));
+    if (own.some(asks)) return [];
+    const pair = own.find(({ profile }) => reseeding(profile).length > 0) ?? own[0];
+    return [
+      {
+        code: 'RESEED_NOT_PLANNED',
+        severity: 'block',
+        message: `"${peer}" was to be made anew from "${server}", and as the two are now no rule asks for that: nothing in this plan does it.`,
+        remedy: `What else this plan says of "${peer}" tells why. Mend that and plan the set again; or make "${peer}" anew by hand once "${server}" is live, and override this.`,
+        evidence: [],
+        ...(pair === undefined ? {} : { relation: { name: pair.relation.name, peer, profile: pair.profile.name } }),
+      },
+    ];
+  });
+}
+
+const reseeding = ({ rules }: Profile): readonly Rule[] => rules.filter(({ step }) => step?.reseeds === true);
+
 const isLeftForPeer = ({ on, when }: PlannedRelationStep): boolean => on === 'peer' && when === 'live';
 
 /** Whether the one goes live after the other. */
