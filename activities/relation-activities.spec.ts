@@ -255,6 +255,33 @@ describe('a run', () => {
     expect(said.warnings?.map(({ code }) => code)).toEqual(['SLOW']);
   });
 
+  it('asks also for what concerns one that is restored together with it: nobody else would', async () => {
+    const lab = await relationLab([STANDBY]);
+    const value = { value: { marker: 'position', of: 'server', at: 'now' }, equals: '9' } as const;
+    const step = { title: 'Set the clock', argv: null, on: 'server', when: 'quarantine' } as const;
+    lab.profiles = [
+      madeUpProfile([madeUpRule('CLOCK_OFF', { phases: ['quarantine'], when: [value], message: 'It is off.', remedy: null, severity: 'step', step })]),
+    ];
+    const restoreSet = { id: 'rst_1', basis: 'readings', members: ['db01', 'db02'].map((server) => ({ server })) } as unknown as NonNullable<
+      RestorePlanBody['restoreSet']
+    >;
+    const plan = await planOf(lab, [], { restoreSet });
+    await lab.catalog.recordReadings('run_1:quarantine', [sideOf({ position: readValue('9') }, { of: 'server' })]);
+    const said = await judge(lab, plan, 'quarantine');
+    expect([said.steps.map(({ key }) => key), codes(said)]).toEqual([['rule:CLOCK_OFF:db02'], ['CLOCK_OFF']]);
+  });
+
+  it('that an earlier version has planned is held to no step that nobody has asked for', async () => {
+    const lab = await relationLab([STANDBY]);
+    const step = { title: 'Set the clock of ${peer}', argv: null, on: 'peer', when: 'quarantine' } as const;
+    lab.profiles = [madeUpProfile([madeUpRule('CLOCK_OFF', { phases: ['quarantine'], severity: 'step', step })])];
+    const relations = (await relationsNow(lab)).map(({ asksIn: _, ...planned }) => planned);
+    const plan = await planOf(lab, [], { relations });
+    await keepCaptured(lab, plan.recoveryPoint.id);
+    await lab.catalog.recordReadings('run_1:quarantine', [sideOf({ position: readValue('9') })]);
+    expect(codes(await judge(lab, plan, 'quarantine'))).toEqual([]);
+  });
+
   it('whose profile asks for steps with the plan alone is not asked for them again', async () => {
     const lab = await relationLab([STANDBY]);
     lab.profiles = [madeUpProfile([REBUILD])];
@@ -312,6 +339,24 @@ describe('an undo', () => {
     await read('7', '9');
     expect(codes(await judge())).toEqual(['NOT_TOGETHER']);
     expect(codes(await judge([findingAbout('NOT_TOGETHER', 'block')]))).toEqual([]);
+    // That nobody speaks is no proof.
+    lab.profiles = brokenProfiles();
+    expect(await judge()).toMatchObject({ against: [{ code: 'PROFILE_CHANGED' }], judged: 0 });
+  });
+
+  it('leaves to people what rules ask for once its server is back, and shows it', async () => {
+    const lab = await relationLab([STANDBY]);
+    const restore = await restoredTo(lab.catalog, lab.server, (await planOf(lab)).recoveryPoint.id);
+    await lab.catalog.recordReadings(`${restore}:recheck`, [sideOf({ position: readValue('7') }, { of: 'server' })]);
+    lab.profiles = [madeUpProfile([{ ...REBUILD, phases: ['plan', 'live'] }])];
+    const { planId } = await givenReadyUndoPlan(lab.catalog, lab.server, restore, [findingAbout('REBUILD', 'warn')]);
+    await lab.catalog.recordReadings('run_9:live', [sideOf({ position: readValue('9') })]);
+    const said = await new RelationCalls(lab.deps).judgeUndone({ runId: 'run_9', planId });
+    expect([said.against, said.warnings?.map(({ code }) => code)]).toEqual([[], ['REBUILD']]);
+    // Nobody had read of it when the undo was planned.
+    const { planId: silent } = await givenReadyUndoPlan(lab.catalog, lab.server, restore, []);
+    await lab.catalog.recordReadings('run_9:recheck', [sideOf({ position: readValue('9') })]);
+    expect((await new RelationCalls(lab.deps).judgeUndo({ runId: 'run_9', planId: silent })).map(({ code }) => code)).toEqual(['REBUILD']);
   });
 });
 

@@ -12,7 +12,15 @@ import {
   type RunJudgement,
   type SideReadings,
 } from '../src/contracts/reading';
-import { judgeRelations, notProven, warningsOf, worseThan, type RelationJudgement } from '../src/domain/relations/judge-relations';
+import {
+  judgeRelations,
+  notProven,
+  standingAgainst,
+  warningsOf,
+  worseThan,
+  worseThanUndoPlan,
+  type RelationJudgement,
+} from '../src/domain/relations/judge-relations';
 import { capturedMarkers, hasRules, undecidedMarkers, wantedMarkers, type RelationPair, type WantedMarkers } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
@@ -83,9 +91,17 @@ export class RelationCalls implements RelationActivities {
     for (const of of new Set(judged.map((one) => one.plan))) {
       const pairs = judged.filter((one) => one.plan === of).map(({ pair }) => pair);
       const said = await this.judge(pairs, of, occasion, phase);
-      against.push(...(phase === 'plan' ? worseThan(said.findings, of.findings) : notProven(said, phase, of.findings)));
       warnings.push(...warningsOf(said.findings));
-      steps.push(...said.steps.filter(({ peer }) => !isTogether(plan, peer)));
+      if (phase === 'plan') {
+        against.push(...worseThan(said.findings, of.findings));
+        steps.push(...said.steps.filter(({ peer }) => !isTogether(plan, peer)));
+      } else if (of === plan) {
+        against.push(...notProven(said, phase, of));
+        steps.push(...said.steps);
+      } else {
+        // What rules of another member ask for, its own run asks for.
+        against.push(...standingAgainst(said.findings, of.findings));
+      }
     }
     const planned = await this.relations.plannedIn(plan);
     if (moment !== 'recheck') against.unshift(...this.relations.withoutRules(plan, planned, phase));
@@ -102,21 +118,21 @@ export class RelationCalls implements RelationActivities {
     if (body?.scenario !== 'undo') throw new TypeError(`plan ${planId} undoes nothing`);
     const { runId: undoes, swappedAt } = body.undoes;
     const now = new Date();
-    const { findings } = await this.relations.judgeUndo(body.server.serverId, { occasion: occasionOf(runId, 'recheck'), undoes, swappedAt, now });
-    return worseThan(findings, body.findings);
+    const { findings, asked } = await this.relations.judgeUndo(body.server.serverId, { occasion: occasionOf(runId, 'recheck'), undoes, swappedAt, now });
+    return worseThanUndoPlan(asked, findings, body.findings);
   }
 
   async judgeUndone({ runId, planId }: Parameters<RelationActivities['judgeUndone']>[0]): Promise<RunJudgement> {
     const { body } = await this.deps.catalog.getPlan(planId);
     if (body?.scenario !== 'undo') throw new TypeError(`plan ${planId} undoes nothing`);
     const { runId: undoes, swappedAt } = body.undoes;
-    const { judged, ...said } = await this.relations.judgeUndone(body.server.serverId, {
+    const { judged, findings } = await this.relations.judgeUndone(body.server.serverId, {
       occasion: occasionOf(runId, 'live'),
       undoes,
       swappedAt,
       now: new Date(),
     });
-    return { against: notProven(said, 'live', body.findings), judged, steps: said.steps, warnings: warningsOf(said.findings) };
+    return { against: standingAgainst(findings, body.findings), judged, steps: [], warnings: warningsOf(findings) };
   }
 
   private async pairsIn(planId: string, moment: ReadingMoment): Promise<readonly RelationPair[]> {

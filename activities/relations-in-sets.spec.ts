@@ -1,3 +1,4 @@
+import { isOverridable } from '../src/domain/planning/accepted-findings';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { estateSchema } from '../src/contracts/api/estate';
@@ -125,10 +126,22 @@ describe('a plan and a run of a restore set', () => {
       const { codes, findings, steps } = await planned('5');
       expect([codes, steps]).toEqual([['block RESEED_NOT_PLANNED', 'ok RELATION_AGREES'], []]);
       expect(findings.find(({ code }) => code === 'RESEED_NOT_PLANNED')).toMatchObject({
-        message: '"web01" was to be made anew from "db01", and as the two are now no rule asks for that: nothing in this plan does it.',
+        message: '"web01" was to be made anew from "db01", and no rule asks for that by what is known of the two now: nothing in this plan does it.',
         remedy: expect.stringContaining('make "web01" anew by hand once "db01" is live') as string,
         relation: { name: 'db01-web01', peer: 'web01', profile: 'follower' },
       });
+    });
+
+    it('may be overridden also where profiles cannot be read: a broken file keeps no server from being restored', async () => {
+      const { load } = deps.profiles;
+      deps.profiles.load = async () => [];
+      try {
+        const { findings } = await planned('9');
+        const found = findings.find(({ code }) => code === 'RESEED_NOT_PLANNED');
+        expect([found?.relation?.peer, found !== undefined && isOverridable(found)]).toEqual(['web01', true]);
+      } finally {
+        deps.profiles.load = load;
+      }
     });
   });
 

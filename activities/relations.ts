@@ -144,7 +144,7 @@ export class Relations {
     const alone = pairs.filter(({ peer }) => !isTogether({ ...(set === undefined ? {} : { restoreSet: set }) }, peer.server));
     const { findings, steps } = judgeRelations(alone, { phase: 'plan', present, captured, pointInTime, now });
     const together = set === undefined ? ALONE : await this.judgeTogetherWith((await this.deps.catalog.getServer(serverId)).name, set, now);
-    const anew = set?.basis === 'reseed' ? notMadeAnew((await this.deps.catalog.getServer(serverId)).name, await this.madeAnewIn(set), pairs, steps) : [];
+    const anew = set?.basis === 'reseed' ? await this.leftAlone(serverId, set, pairs, steps) : [];
     return {
       relations: pairs.map(plannedRelation),
       findings: [...together.findings, ...anew, ...findings, ...standing],
@@ -155,17 +155,21 @@ export class Relations {
   }
 
   /** What they say of a server that goes back to what it was right before the run `undoes` replaced it. By the readings of an occasion, and what that run has read. */
-  async judgeUndo(serverId: string, { occasion, undoes, swappedAt, now }: JudgedUndo): Promise<PlanJudgement> {
+  async judgeUndo(serverId: string, { occasion, undoes, swappedAt, now }: JudgedUndo): Promise<PlanJudgement & { readonly asked: readonly Finding[] }> {
     const captured = await this.capturedBefore(undoes);
     const judgement = await this.judgePlan(serverId, { occasion, captured, pointInTime: swappedAt, now });
-    return { ...judgement, findings: findingsOfUndo(judgement), steps: [] };
+    return { ...judgement, findings: findingsOfUndo(judgement), steps: [], asked: judgement.findings };
   }
 
-  /** The same once it is back and live: by how many relations it was judged, and what they say. */
-  async judgeUndone(serverId: string, { occasion, undoes, swappedAt, now }: JudgedUndo): Promise<RelationJudgement & { readonly judged: number }> {
+  /** The same once it is back and live: by how many relations it was judged, and what they say. That none can be judged any more is no proof. */
+  async judgeUndone(
+    serverId: string,
+    { occasion, undoes, swappedAt, now }: JudgedUndo,
+  ): Promise<{ readonly findings: readonly Finding[]; readonly judged: number }> {
     const [captured, { pairs, present }] = [await this.capturedBefore(undoes), await this.judgedBy(serverId, occasion, now)];
     const live = pairs.filter(({ profile }) => hasRules(profile, 'live'));
-    return { ...judgeRelations(live, { phase: 'live', present, captured, pointInTime: swappedAt, now }), judged: live.length };
+    const findings = findingsOfUndo(judgeRelations(live, { phase: 'live', present, captured, pointInTime: swappedAt, now }));
+    return { findings: live.length === 0 ? [nothingToJudge] : findings, judged: live.length };
   }
 
   private async capturedBefore(undoes: string) {
@@ -173,9 +177,12 @@ export class Relations {
   }
 
   /** Names of those that belong to a set and are not restored. */
-  private async madeAnewIn({ id }: SetOfPlan): Promise<readonly string[]> {
-    const { members } = await this.deps.catalog.getRestoreSet(id);
-    return members.flatMap(({ serverName, recoveryPointId }) => (recoveryPointId === null ? [serverName] : []));
+  /** Members that were to be made anew from the server, and are not. */
+  private async leftAlone(serverId: string, { id }: SetOfPlan, pairs: readonly RelationPair[], steps: RelationJudgement['steps']): Promise<readonly Finding[]> {
+    const { catalog } = this.deps;
+    const [{ name }, { members }] = [await catalog.getServer(serverId), await catalog.getRestoreSet(id)];
+    const others = members.flatMap(({ serverName, recoveryPointId }) => (recoveryPointId === null ? [serverName] : []));
+    return notMadeAnew(name, others, { pairs, declared: await catalog.listRelations({ server: name }) }, steps);
   }
 
   private async judgeTogetherWith(server: string, set: SetOfPlan, now: Date) {
@@ -238,6 +245,14 @@ const profileChanged = ({ name, peer, profile }: PlannedRelation, what: string, 
   evidence: [],
   relation: { name, peer, profile },
 });
+
+const nothingToJudge: Finding = {
+  code: 'PROFILE_CHANGED',
+  severity: 'block',
+  message: 'No relation of the server has rules for this any more (live): profiles or relations were changed since the undo was planned, or cannot be read.',
+  remedy: 'Find out by hand whether the server works with its peers; put the profiles back as they were.',
+  evidence: [],
+};
 
 const hashOf = (profile: Profile | null): string => sha256Of(canonicalJson(profile));
 

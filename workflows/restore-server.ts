@@ -13,7 +13,16 @@ import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { carryOut, type Runbook } from './runbook/runbook';
-import { markSignedOff, provePeersAgain, provePeersBefore, provePeersLive, recheckPeers, runRulePrograms, withStepsOf } from './runbook/relations';
+import {
+  markSignedOff,
+  provePeersAgain,
+  provePeersBefore,
+  provePeersLive,
+  recheckPeers,
+  runRulePrograms,
+  withStepsOf,
+  type ProvenBefore,
+} from './runbook/relations';
 import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since a run asks what was changed on purpose since its plan. Asked once in a run: its looks must not differ in it. */
@@ -73,12 +82,12 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
     const passwords = await setCredentials(book, input, plan);
-    const asked = await withStepsOf('quarantine', book, input, plan, rules);
+    const asked = provesInFull ? await withStepsOf('quarantine', book, input, plan, rules) : rules;
     const waited = await doWhatIsMissing(book, calls, input, plan, asked, waitsForAgent, passwords);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
-    await provePeersBefore(book, input, plan);
+    let proven = await provePeersBefore(book, input, plan, asked);
     for (const disk of plan.oldDisks ?? []) {
       await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }
@@ -91,7 +100,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       // Hours may have passed: whoever has approved means a server that runs and answers.
       await server.start(input);
       if (waitsForAgent) await server.waitForAgent(input);
-      if (provesInFull) await provePeersAgain(book, input, plan);
+      if (provesInFull) proven = await provePeersAgain(book, input, plan, proven.steps);
     }
     book.settleAll();
     await book.uninterrupted(async () => {
@@ -103,7 +112,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
       });
       // What the peers say changes nothing of the server: it stays, and is given back, also when they do not accept it.
-      const rejection = await afterGoLive(book, calls, input, plan, asked, waitsForAgent, provesInFull).then(
+      const rejection = await afterGoLive(book, calls, input, plan, proven, waitsForAgent, provesInFull).then(
         () => null,
         (thrown: unknown) => ({ thrown }),
       );
@@ -190,13 +199,13 @@ async function afterGoLive(
   calls: Calls,
   input: RestoreServerInput,
   plan: RestorePlanBody,
-  rules: readonly PlannedRelationStep[],
+  { steps, warnings }: ProvenBefore,
   hasAgent: boolean,
-  waitsForWarnings: boolean,
+  provesInFull: boolean,
 ): Promise<void> {
-  const known = ofMoment(rules, 'live');
-  await book.announce(known);
-  const asked = await withStepsOf('live', book, input, plan, known);
+  const known = ofMoment(steps, 'live');
+  if (provesInFull) await book.announce(known);
+  const asked = provesInFull ? await withStepsOf('live', book, input, plan, known) : known;
   const forPeople = await runRulePrograms(book, calls, input, asked, hasAgent);
   if (forPeople.length === 0) await book.skip([SIGN_OFF_LIVE.key], NOT_ASKED_FOR);
   else {
@@ -205,7 +214,7 @@ async function afterGoLive(
     await markSignedOff(book, forPeople, { actor, reason });
     await book.step('sign-off-live', { do: () => Promise.resolve(), detail: () => ({ signedOffBy: actor, reason }) });
   }
-  await provePeersLive(book, input, plan, waitsForWarnings);
+  await provePeersLive(book, input, plan, provesInFull ? warnings : null);
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */

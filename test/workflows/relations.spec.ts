@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { ErrorSummary } from '../../src/contracts/errors';
+import type { RestorePlanBody } from '../../src/contracts/plan';
 import type { ProbeJob } from '../../src/contracts/reading';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, RESTORE, SURVEY, UNDO, WAY_BACK, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
@@ -345,6 +346,36 @@ describe('a restore with relations', () => {
     expect(rehearsal.steps.get('rule:SET_CLOCK_OF_PEER:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
     expect(rehearsal.calls.indexOf('runInPeer')).toBeGreaterThan(rehearsal.calls.indexOf('goLive'));
     expect(moments).toEqual(['recheck', 'quarantine', 'quarantine', 'live']);
+  });
+
+  it('asks a server that has just started for half a minute what is to be done, and does what comes to light only in the proof', async () => {
+    let asked = 0;
+    const unknown = { against: [findingAbout('SERVER_UNKNOWN', 'unknown')] };
+    const later = ruleStep('TELL', { on: 'peer', when: 'live' });
+    const rehearsal = rehearse(
+      restoreJudged(judgedPlan([], [], ['quarantine']), (moment) => {
+        if (moment !== 'quarantine') return undefined;
+        asked += 1;
+        return asked === 1 ? unknown : asked === 2 ? { steps: [ruleStep('SET_CLOCK')] } : { steps: [later] };
+      }),
+    );
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('rule:SET_CLOCK:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+    expect(rehearsal.steps.get('rule:TELL:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+    expect(rehearsal.calls.indexOf('runInPeer')).toBeGreaterThan(rehearsal.calls.indexOf('goLive'));
+    expect(asked).toBe(3);
+  });
+
+  it('waits for no warning that was there before go-live already, nor where others of a set wait for this server', async () => {
+    const behind = { warnings: [findingAbout('DIFFERS', 'warn')] };
+    let asked = 0;
+    const count = (moment: string) => (asked += Number(moment === 'live'));
+    const known = rehearse(restoreJudged(judgedPlan([]), (moment) => (count(moment), moment === 'recheck' ? undefined : behind)));
+    expect([await known.play('restoreServer', RESTORE), asked]).toEqual(['COMPLETED', 1]);
+    const set = { id: 'rst_1', basis: 'readings', members: [] } as unknown as NonNullable<RestorePlanBody['restoreSet']>;
+    const member = rehearse(restoreJudged({ ...judgedPlan([]), restoreSet: set }, (moment) => (count(moment), moment === 'live' ? behind : undefined)));
+    expect([await member.play('restoreServer', RESTORE), asked]).toEqual(['COMPLETED', 2]);
+    expect(member.steps.get('peers')).toMatchObject({ detail: { warnings: 'DIFFERS: DIFFERS is so.' } });
   });
 
   it('does after go-live what rules ask for only then, and nothing twice', async () => {

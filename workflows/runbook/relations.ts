@@ -3,7 +3,7 @@ import type { AppliedChange, ReadingRequest } from '../../src/contracts/activiti
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
 import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from '../../src/contracts/reading';
-import { hasStep } from '../../src/contracts/step-keys';
+import { hasStep, type NamedStep } from '../../src/contracts/step-keys';
 import type { RestoreServerInput, UndoInput } from '../../src/contracts/workflows';
 import { needsPeople, PEERS_AGAIN, PEERS_BEFORE, PEERS_LIVE, RULE_PROGRAM_SECONDS } from '../../src/domain/steps/relation-steps';
 import { peerAsks, peerPrograms, relations, type Calls } from './activities';
@@ -80,8 +80,8 @@ export async function recheckPeersOfUndo({ runId, serverId, planId }: UndoInput)
 }
 
 /**
- * What rules ask for in this part of the run on top of `planned`: a plan cannot know what the restored server says. What is not known yet asks for nothing; it is no proof
- * either.
+ * What rules ask for in this part of the run on top of `planned`: a plan cannot know what the restored server says. What starts may not answer yet, so what is not known is
+ * asked again for half a minute; then it asks for nothing, and is no proof either.
  */
 export async function withStepsOf(
   moment: 'quarantine' | 'live',
@@ -91,33 +91,76 @@ export async function withStepsOf(
   planned: readonly PlannedRelationStep[],
 ): Promise<readonly PlannedRelationStep[]> {
   if (!(plan.relations ?? []).some(({ asksIn = [] }) => asksIn.includes(moment))) return planned;
-  const { steps } = await judgeNow(input, moment);
-  const added = steps.filter(({ key }) => !planned.some((known) => known.key === key));
+  const { steps } = await untilWithin(
+    ASKED_FOR_MS,
+    () => judgeNow(input, moment),
+    ({ against }) => !against.some(({ severity }) => severity === 'unknown'),
+  );
+  const all = withNew(planned, steps);
   // People are shown what they do now.
-  await book.announce(added.filter(({ when }) => moment === 'live' || when === moment));
-  return [...planned, ...added];
+  await book.announce(all.filter(({ when }) => moment === 'live' || when === moment));
+  return all;
 }
 
-/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. */
-export async function provePeersBefore(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
-  if (!provesBefore(plan)) return;
-  await book.step('peers-before', { do: () => proveWithin(() => judgeNow(input, 'quarantine'), 'quarantine', input.runId, false), detail: provenDetail });
+const withNew = (known: readonly PlannedRelationStep[], found: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] => [
+  ...known,
+  ...found.filter(({ key }) => !known.some((one) => one.key === key)),
+];
+
+/** What was proven before go-live. */
+export interface ProvenBefore {
+  /** With those that rules ask for after it, and that nobody had known of. */
+  readonly steps: readonly PlannedRelationStep[];
+  readonly warnings: readonly Finding[];
 }
 
-/** The same for a server that has waited long for its approval. */
-export async function provePeersAgain(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody): Promise<void> {
-  if (!provesBefore(plan)) return;
-  const { key, title } = PEERS_AGAIN;
-  await book.step(key, { do: () => proveWithin(() => judgeNow(input, 'quarantine'), 'quarantine', input.runId, false), detail: provenDetail }, title);
+/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. `known`: all that rules have asked for so far. */
+export async function provePeersBefore(
+  book: Runbook,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  known: readonly PlannedRelationStep[],
+): Promise<ProvenBefore> {
+  return proveBefore(book, input, plan, known, PEERS_BEFORE, QUARANTINE_PROOF_MS);
+}
+
+/** The same for a server that has waited long for its approval. A peer that is just being restarted must not undo what has taken hours. */
+export async function provePeersAgain(
+  book: Runbook,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  known: readonly PlannedRelationStep[],
+): Promise<ProvenBefore> {
+  return proveBefore(book, input, plan, known, PEERS_AGAIN, LIVE_PROOF_MS);
+}
+
+async function proveBefore(
+  book: Runbook,
+  input: RestoreServerInput,
+  plan: RestorePlanBody,
+  known: readonly PlannedRelationStep[],
+  { key, title }: NamedStep,
+  deadlineMs: number,
+): Promise<ProvenBefore> {
+  if (!isJudged(plan) || !hasStep(plan.steps, PEERS_BEFORE.key)) return { steps: known, warnings: [] };
+  const proof = { judge: () => judgeNow(input, 'quarantine'), moment: 'quarantine', runId: input.runId, deadlineMs, waitsFor: () => false } as const;
+  const { steps, warnings = [] } = await book.step(key, { do: () => proveWithin(proof), detail: provenDetail }, title);
+  const isLater = ({ relation, peer, when }: PlannedRelationStep): boolean =>
+    when === 'live' && (plan.relations ?? []).some((one) => one.name === relation && one.peer === peer && (one.asksIn ?? []).includes('quarantine'));
+  return { steps: withNew(known, steps.filter(isLater)), warnings };
 }
 
 /**
- * After go-live. Throws `PEERS_REJECT`: the server is live then, and its restore has not succeeded. `waitsForWarnings`: what is only a warning may pass as well, and is
- * waited for.
+ * After go-live. Throws `PEERS_REJECT`: the server is live then, and its restore has not succeeded. What is only a warning may pass as well, and is waited for; not what was
+ * so before go-live already (`before`; null: none of them is waited for), and not where others of a set wait for this one.
  */
-export async function provePeersLive(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody, waitsForWarnings: boolean): Promise<void> {
+export async function provePeersLive(book: Runbook, input: RestoreServerInput, plan: RestorePlanBody, before: readonly Finding[] | null): Promise<void> {
   if (!isJudged(plan) || !hasStep(plan.steps, PEERS_LIVE.key)) return;
-  await book.step('peers', { do: () => proveWithin(() => judgeNow(input, 'live'), 'live', input.runId, waitsForWarnings), detail: provenDetail });
+  const isNew = ({ code, relation }: Finding): boolean =>
+    !(before ?? []).some((known) => known.code === code && known.relation?.name === relation?.name && known.relation?.peer === relation?.peer);
+  const waitsFor = before === null || plan.restoreSet !== undefined ? () => false : isNew;
+  const proof = { judge: () => judgeNow(input, 'live'), moment: 'live', runId: input.runId, deadlineMs: LIVE_PROOF_MS, waitsFor } as const;
+  await book.step('peers', { do: () => proveWithin(proof), detail: provenDetail });
 }
 
 /** After an undo. Throws `PEERS_REJECT`: the server is back and live then, and the undo has not succeeded. */
@@ -126,28 +169,42 @@ export async function provePeersOfUndo(book: Runbook, { runId, serverId, planId 
     await readFor({ id: runId, serverId, moment: 'live' });
     return relations.judgeUndone({ runId, planId });
   };
-  await book.step('peers', { do: () => proveWithin(judgeUndone, 'live', runId, true), detail: provenDetail });
+  const proof = { judge: judgeUndone, moment: 'live', runId, deadlineMs: LIVE_PROOF_MS, waitsFor: () => true } as const;
+  await book.step('peers', { do: () => proveWithin(proof), detail: provenDetail });
 }
-
-const provesBefore = (plan: RestorePlanBody): boolean => isJudged(plan) && hasStep(plan.steps, PEERS_BEFORE.key);
 
 const provenDetail = ({ judged, warnings = [] }: RunJudgement) => ({ judged, ...(warnings.length === 0 ? {} : { warnings: saidBy(warnings) }) });
 
 /** A server that has just started answers a little later than its agent. */
 const QUARANTINE_PROOF_MS = 30_000;
+/** What is to be asked of it may still be starting, too. */
+const ASKED_FOR_MS = 30_000;
 /** Peers find a server again by trying now and then. */
 const LIVE_PROOF_MS = 180_000;
 const AGAIN_AFTER_MS = 3_000;
 const AGAIN_AT_MOST_MS = 20_000;
 
-async function proveWithin(judge: () => Promise<RunJudgement>, moment: 'quarantine' | 'live', runId: string, waitsForWarnings: boolean): Promise<RunJudgement> {
-  const giveUpAtMs = Date.now() + (moment === 'live' ? LIVE_PROOF_MS : QUARANTINE_PROOF_MS);
+interface Proof {
+  readonly judge: () => Promise<RunJudgement>;
+  readonly moment: 'quarantine' | 'live';
+  readonly runId: string;
+  readonly deadlineMs: number;
+  /** Which warnings may pass, and are waited for. */
+  readonly waitsFor: (warning: Finding) => boolean;
+}
+
+async function proveWithin({ judge, moment, runId, deadlineMs, waitsFor }: Proof): Promise<RunJudgement> {
+  const judgement = await untilWithin(deadlineMs, judge, ({ against, warnings = [] }) => against.length === 0 && !warnings.some(waitsFor));
+  if (judgement.against.length > 0) throw rejected(judgement.against, moment, runId);
+  return judgement;
+}
+
+/** The first that is as wanted, or the last one before the deadline. */
+async function untilWithin(deadlineMs: number, judge: () => Promise<RunJudgement>, isWanted: (judgement: RunJudgement) => boolean): Promise<RunJudgement> {
+  const giveUpAtMs = Date.now() + deadlineMs;
   for (let pauseMs = AGAIN_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
     const judgement = await judge();
-    const { against, warnings = [] } = judgement;
-    const isLast = Date.now() + pauseMs > giveUpAtMs;
-    if (against.length === 0 && (isLast || !waitsForWarnings || warnings.length === 0)) return judgement;
-    if (isLast) throw rejected(against, moment, runId);
+    if (isWanted(judgement) || Date.now() + pauseMs > giveUpAtMs) return judgement;
     await sleep(pauseMs);
   }
 }

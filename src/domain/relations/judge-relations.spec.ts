@@ -11,8 +11,19 @@ import {
 } from '../../../test/support/made-up-relations';
 import type { Finding } from '../../contracts/plan';
 import type { Profile } from '../../contracts/profile';
+import type { PlannedRelation } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
-import { findingsOfUndo, judgeRelations, notProven, standingAgainst, unjudgedFindings, warningsOf, worseThan, type JudgedState } from './judge-relations';
+import {
+  findingsOfUndo,
+  judgeRelations,
+  notProven,
+  standingAgainst,
+  unjudgedFindings,
+  warningsOf,
+  worseThan,
+  worseThanUndoPlan,
+  type JudgedState,
+} from './judge-relations';
 import { judgedPairs } from './pairs';
 
 const pairsOf = (relations: readonly Relation[], ...profiles: readonly Profile[]) =>
@@ -189,9 +200,31 @@ describe('what stands against going on', () => {
   });
 });
 
+const PLANNED: PlannedRelation = {
+  name: 'standby',
+  type: 'replicates-with',
+  serverAddress: null,
+  peer: 'db02',
+  address: null,
+  profile: 'made-up',
+  profileSha256: 'a'.repeat(64),
+  phases: ['plan', 'quarantine', 'live'],
+  parameters: {},
+};
+
 describe('what a part of a run has not proven', () => {
   const stepOf = (code: string, when: 'quarantine' | 'live', peer = 'db02') =>
     ({ key: `rule:${code}:${peer}`, code, title: `Do ${code}`, argv: null, on: 'server', when, relation: 'standby', peer }) as const;
+
+  /** A plan whose relations are asked in both parts of its run. */
+  const asked = (findings: readonly Finding[] = [], asksIn?: readonly ('quarantine' | 'live')[]) => ({
+    findings,
+    relations: [
+      ['standby', 'db02'],
+      ['standby', 'db03'],
+      ['second', 'db02'],
+    ].map(([name, peer]) => ({ ...PLANNED, name, peer, asksIn: asksIn ?? ['quarantine', 'live'] })) as readonly PlannedRelation[],
+  });
 
   it('is what stands against it, and what rules still ask for although it should have been done', () => {
     const findings = [
@@ -202,14 +235,14 @@ describe('what a part of a run has not proven', () => {
       findingAbout('FINE', 'ok'),
     ];
     const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine'), stepOf('LATER', 'live')] };
-    expect(notProven(said, 'quarantine', [])).toEqual(findings.slice(0, 2));
-    expect(notProven(said, 'live', [])).toEqual(findings.slice(0, 3));
+    expect(notProven(said, 'quarantine', asked())).toEqual(findings.slice(0, 2));
+    expect(notProven(said, 'live', asked())).toEqual(findings.slice(0, 3));
   });
 
   it('is not settled by a plan that has promised the step, only by one in which the same was accepted as what it is', () => {
     const findings = [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')];
     const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine')] };
-    expect(notProven(said, 'quarantine', findings)).toEqual(findings.slice(1));
+    expect(notProven(said, 'quarantine', asked(findings))).toEqual(findings.slice(1));
   });
 
   it('is told by the step of the same relation and peer', () => {
@@ -219,9 +252,15 @@ describe('what a part of a run has not proven', () => {
       findingAbout('CLOCK_OFF', 'step', other('second', 'db02')),
     ];
     const steps = [stepOf('CLOCK_OFF', 'quarantine'), stepOf('CLOCK_OFF', 'live', 'db03'), { ...stepOf('CLOCK_OFF', 'live'), relation: 'second' }];
-    expect(notProven({ findings, steps }, 'quarantine', [])).toEqual(findings.slice(0, 1));
+    expect(notProven({ findings, steps }, 'quarantine', asked())).toEqual(findings.slice(0, 1));
     // Whoever would do it is not known: it is not proven.
-    expect(notProven({ findings, steps: [] }, 'quarantine', [])).toEqual(findings);
+    expect(notProven({ findings, steps: [] }, 'quarantine', asked())).toEqual(findings);
+  });
+
+  it('asks nothing of relations that the run has not asked, as in plans of earlier versions', () => {
+    const said = { findings: [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')], steps: [stepOf('CLOCK_OFF', 'quarantine')] };
+    expect(notProven(said, 'quarantine', asked([], ['live']))).toEqual(said.findings.slice(0, 1));
+    expect(notProven(said, 'quarantine', { findings: [] })).toEqual(said.findings.slice(0, 1));
   });
 
   it('leaves warnings to be seen, but that a profile is experimental', () =>
@@ -247,6 +286,20 @@ describe('what relations say of an undo', () => {
     expect(found[0]?.remedy).toMatch(/"Raise the serial\." would have to be done before the server starts\..* Or do not\.$/);
     expect(found[1]?.remedy).toMatch(/do it yourself: Rebuild db02\.$/);
     expect(found.slice(2)).toEqual(findings.slice(2));
+  });
+
+  it('is worse right before it than in its plan where that does not name it, also what is only left to people', () => {
+    const steps = [
+      { key: 'rule:REBUILD:db02', code: 'REBUILD', title: 'Rebuild db02.', argv: null, on: 'peer', when: 'live', relation: 'standby', peer: 'db02' },
+    ] as const;
+    const findings = [findingAbout('REBUILD', 'step'), findingAbout('OLD', 'warn')];
+    const found = findingsOfUndo({ findings, steps });
+    expect(worseThanUndoPlan(findings, found, [])).toEqual(found.slice(0, 1));
+    expect(worseThanUndoPlan(findings, found, [findingAbout('REBUILD', 'warn', other('standby', 'db03'))])).toEqual(found.slice(0, 1));
+    // As it is now, and as earlier versions have planned it.
+    expect(worseThanUndoPlan(findings, found, found)).toEqual([]);
+    expect(worseThanUndoPlan(findings, found, findings)).toEqual([]);
+    expect(worseThanUndoPlan([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'block')], [])).toHaveLength(1);
   });
 });
 

@@ -1,5 +1,5 @@
 import { nameOfMarker } from '../../contracts/placeholders';
-import type { Finding, FindingSeverity } from '../../contracts/plan';
+import type { Finding, FindingSeverity, RestorePlanBody } from '../../contracts/plan';
 import type { MarkerReading, MarkerReadings, RulePhase } from '../../contracts/profile';
 import type { PlannedRelationStep, SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
@@ -190,11 +190,19 @@ export const standingAgainst = (found: readonly Finding[], accepted: readonly Fi
 
 /**
  * What of a run is not proven in the quarantine or after go-live: what stands against it, and what rules still ask for although it should have been done by now. That a
- * plan has a step is a promise to do it, and accepts nothing.
+ * plan has a step is a promise to do it, and accepts nothing. Only relations whose rules the run has asked for steps (`asksIn` of the plan's relations) are held to them:
+ * of others nobody was told to do anything.
  */
-export function notProven({ findings, steps }: RelationJudgement, phase: Exclude<RulePhase, 'plan'>, accepted: readonly Finding[]): readonly Finding[] {
+export function notProven(
+  { findings, steps }: RelationJudgement,
+  phase: Exclude<RulePhase, 'plan'>,
+  { findings: accepted, relations = [] }: Pick<RestorePlanBody, 'findings' | 'relations'>,
+): readonly Finding[] {
   const against = standingAgainst(findings, accepted);
-  return findings.filter((finding) => against.includes(finding) || (finding.severity === 'step' && stepOf(finding, steps)?.when !== laterThan(phase)));
+  const wasAsked = ({ relation }: Finding): boolean =>
+    relations.some(({ name, peer, asksIn = [] }) => name === relation?.name && peer === relation.peer && asksIn.includes(phase));
+  const isUnmet = (finding: Finding): boolean => finding.severity === 'step' && wasAsked(finding) && stepOf(finding, steps)?.when !== laterThan(phase);
+  return findings.filter((finding) => against.includes(finding) || isUnmet(finding));
 }
 
 /** Of steps, the part of the run that is still to come. */
@@ -226,6 +234,20 @@ export const findingsOfUndo = ({ findings, steps }: RelationJudgement): readonly
       : { ...finding, severity: 'warn', remedy: `An undo does none of this. When the server is back, do it yourself: ${title}${own}` };
   });
 
+/**
+ * What stands in the way right before an undo: what is worse than its plan says; and what is left to people now, and its plan does not name. `found`: of
+ * `findingsOfUndo`, made from the `asked`. A plan of an earlier version has it as a step.
+ */
+export function worseThanUndoPlan(asked: readonly Finding[], found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] {
+  const steps = asked.filter(({ severity }) => severity === 'step');
+  const isStep = (finding: Finding): boolean => steps.some((step) => isSame(step, finding));
+  return [...worseThan(found, planned).filter((one) => !isStep(one)), ...found.filter((one) => isStep(one) && !planned.some((known) => isSame(known, one)))];
+}
+
+/** The same rule about the same peer. */
+const isSame = (one: Finding, other: Finding): boolean =>
+  one.code === other.code && one.relation?.name === other.relation?.name && one.relation?.peer === other.relation?.peer;
+
 /** What stands in the way right before the server is replaced: also a step that the plan does not have, and what leaves more rules open than the plan says. */
 export const worseThan = (found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] =>
   found.filter(({ severity }) => severity !== 'ok' && severity !== 'warn').filter((finding) => !isInPlan(finding, planned));
@@ -239,8 +261,4 @@ function isInPlan(finding: Finding, planned: readonly Finding[]): boolean {
 const RANK: Readonly<Record<FindingSeverity, number>> = { ok: 0, warn: 1, step: 2, unknown: 3, block: 4 };
 
 /** The same rule about the same peer, as bad or worse. */
-const covers = (known: Finding, finding: Finding): boolean =>
-  known.code === finding.code &&
-  known.relation?.name === finding.relation?.name &&
-  known.relation?.peer === finding.relation?.peer &&
-  RANK[known.severity] >= RANK[finding.severity];
+const covers = (known: Finding, finding: Finding): boolean => isSame(known, finding) && RANK[known.severity] >= RANK[finding.severity];

@@ -62,13 +62,13 @@ export function judgeMember({ server, set, relations, profiles, sides, now }: Me
  * Of a set of which the server alone is restored: what its plan says of those that were to be made anew from it, and for which no rule asks for that now. A profile
  * that has such a rule is not enough: of a peer that was promoted, or has nothing in common any more, it asks for something else.
  *
- * @param pairs of the server
+ * @param of the pairs of the server, and its relations as they are declared: whatever has become of profiles, people may know better
  * @param steps those of its plan
  */
 export function notMadeAnew(
   server: string,
   others: readonly string[],
-  pairs: readonly RelationPair[],
+  { pairs, declared }: { readonly pairs: readonly RelationPair[]; readonly declared: readonly Relation[] },
   steps: readonly Pick<PlannedRelationStep, 'code' | 'relation' | 'peer'>[],
 ): readonly Finding[] {
   return others.flatMap((peer): readonly Finding[] => {
@@ -77,14 +77,15 @@ export function notMadeAnew(
       steps.some((step) => step.peer === peer && step.relation === relation.name && reseeding(profile).some(({ code }) => code === step.code));
     if (own.some(asks)) return [];
     const pair = own.find(({ profile }) => reseeding(profile).length > 0) ?? own[0];
+    const relation = pair?.relation ?? declared.find((one) => one.server === server && one.peers.some((other) => other.server === peer));
     return [
       {
         code: 'RESEED_NOT_PLANNED',
         severity: 'block',
-        message: `"${peer}" was to be made anew from "${server}", and as the two are now no rule asks for that: nothing in this plan does it.`,
+        message: `"${peer}" was to be made anew from "${server}", and no rule asks for that by what is known of the two now: nothing in this plan does it.`,
         remedy: `What else this plan says of "${peer}" tells why. Mend that and plan the set again; or make "${peer}" anew by hand once "${server}" is live, and override this.`,
         evidence: [],
-        ...(pair === undefined ? {} : { relation: { name: pair.relation.name, peer, profile: pair.profile.name } }),
+        ...(relation === undefined ? {} : { relation: { name: relation.name, peer, profile: relation.profile } }),
       },
     ];
   });
