@@ -229,8 +229,8 @@ export class PlanningJudgements implements PlanningActivities {
     return plan.body;
   }
 
-  async parentCandidates({ serverId, repository, maxIncrements = 0, full = false }: BackupImageInput): Promise<ParentCandidates> {
-    return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository), maxIncrements, full };
+  async parentCandidates({ serverId, repository }: BackupImageInput): Promise<ParentCandidates> {
+    return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository) };
   }
 
   async changesSincePlan(planId: string): Promise<readonly string[]> {
