@@ -5,6 +5,7 @@ import { isModosuError, ModosuError, type ErrorSummary } from '../contracts/erro
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
 import { RUN_KIND_OF, type PlanBody, type PlanScenario, type PlanState } from '../contracts/plan';
+import { whyNoHold } from '../domain/planning/hold';
 import { acceptFindings, NOTHING_ACCEPTED } from '../domain/planning/accepted-findings';
 import type { AcceptedFindings, BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
 import { sha256Of } from '../system/sha256';
@@ -89,11 +90,8 @@ export function requireUsablePlan(
   { confirm, hold, findings = NOTHING_ACCEPTED, restoreSetId }: Pick<AcceptPlannedRequest, 'confirm' | 'hold' | 'findings' | 'restoreSetId'>,
 ): UsablePlan {
   const context = { planId: plan.id };
-  if (hold && plan.scenario !== 'server') {
-    const why =
-      plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
-    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
-  }
+  const noHold = whyNoHold(plan.scenario);
+  if (hold && noHold !== null) throw new ModosuError('REQUEST_INVALID', `hold ${noHold}.`, { hint: 'Leave hold out.', context });
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
   if (plan.state === 'failed') {
     throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
