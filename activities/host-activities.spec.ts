@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
-import type { PlanSource } from '../src/contracts/activities';
+import type { BackupSubject, PlanSource } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import { FACT_KINDS, type ServerFacts } from '../src/contracts/facts';
 import { factsState, type CollectedFacts } from '../src/contracts/generation';
@@ -40,6 +40,30 @@ describe('the checksum of a manifest', () => {
       message: expect.stringContaining('was exchanged') as string,
       context: { recoveryPointId: 'rp_1', file: 'manifest.json' },
     });
+  });
+});
+
+describe('what an online image builds on', () => {
+  const subject = { disks: [{ target: 'vda', path: '/srv/vda.qcow2', format: 'qcow2', flattened: false, allocatedBytes: 600 }], neededBytes: 610 };
+  const survey = { able: ['vda'], virtualSizeBytes: { vda: 1000 }, found: { name: 'rp_1', changedBytes: { vda: 64 } }, problem: null };
+  const opened = { manifest: { disks: [{ target: 'vda', virtualSizeBytes: 1000 }] }, imagesOf: () => ['full'], backingName: () => '../rp_1/vda.qcow2' };
+  const calls = new HostCalls({
+    hypervisor: async () => ({ findCheckpoints: async () => survey }),
+    imageRepository: async () => ({ open: async () => opened }),
+  } as unknown as ActivityDependencies);
+  const basis = async (input: Partial<BackupImageInput>) =>
+    new MockActivityEnvironment().run(() =>
+      calls.chooseBasis(input as BackupImageInput, subject as unknown as BackupSubject, { recoveryPointIds: ['rp_1'] }),
+    ) as Promise<{
+      readonly parentId: string | null;
+      readonly fullBecause: string | null;
+    }>;
+
+  it('is what the request of the run says: how many may follow a full, or a whole one', async () => {
+    expect(await basis({ maxIncrements: 13 })).toMatchObject({ parentId: 'rp_1', fullBecause: null });
+    expect(await basis({ maxIncrements: 13, full: true })).toMatchObject({ parentId: null, fullBecause: 'a whole image was asked for' });
+    // As an earlier version has accepted it.
+    expect(await basis({})).toMatchObject({ parentId: null });
   });
 });
 

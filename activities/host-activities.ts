@@ -39,7 +39,8 @@ export class HostCalls implements HostActivities {
     });
   }
 
-  chooseBasis(input: BackupImageInput, subject: BackupSubject, { recoveryPointIds: candidates, maxIncrements, full }: ParentCandidates): Promise<ImageBasis> {
+  chooseBasis(input: BackupImageInput, subject: BackupSubject, { recoveryPointIds: candidates }: ParentCandidates): Promise<ImageBasis> {
+    const { maxIncrements = 0, full = false } = input;
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const survey = await doubted(hypervisor.findCheckpoints(serverRef(input), candidates), ({ message: problem }) => ({

@@ -260,6 +260,7 @@ describe('a plan from a copy', () => {
       catalog: {
         offsiteRepositories: async () => [place],
         newestCopied: async () => ({ image: 'rp_image', data: [{ dataSet: 'shop', recoveryPointId: 'rp_shop' }] }),
+        getServer: async (id: string) => ({ id, name: 'db01' }),
         getPlan: async () => ({ requestedBy: 'alice' }),
         requestTransfer: async ({ actor, recoveryPointId }: { actor: string; recoveryPointId: string }) => (
           asked.push(`${actor} ${recoveryPointId}`),
@@ -292,6 +293,15 @@ describe('a plan from a copy', () => {
       type: 'OFFSITE_OFFLINE',
       nonRetryable: true,
       message: 'Off-site repository vault is offline: it was last seen at 2026-02-28T00:00:00.000Z.',
+    });
+    expect(asked).toEqual([]);
+  });
+
+  it('says what the API says where nothing is copied there, and asks for nothing', async () => {
+    const { asked, plan } = world();
+    await expect(plan({ dataSet: 'other' as unknown as null })).rejects.toMatchObject({
+      code: 'NO_RECOVERY_POINT',
+      message: 'Nothing of server "db01" that could be restored so has a whole copy in vault.',
     });
     expect(asked).toEqual([]);
   });

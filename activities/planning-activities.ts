@@ -25,7 +25,7 @@ import { planHash } from '../src/catalog/plan-hash';
 import { changesLost, newlyLost, type ChangesLost } from '../src/domain/changes/contained';
 import { chooseData, planDataRestore, requireSelectable } from '../src/domain/planning/data-planning';
 import { driftBetween } from '../src/domain/planning/drift';
-import { newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
+import { chooseCopied, newestData, requireDataPoint, requireImage } from '../src/domain/planning/recovery-point-choice';
 import { planRestore } from '../src/domain/planning/restore-planning';
 import { peersMayHaveFollowed, planUndo, type RelationsOfUndo } from '../src/domain/planning/undo-planning';
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
@@ -48,11 +48,10 @@ export class PlanningJudgements implements PlanningActivities {
     const { catalog } = this.deps;
     return whileAlive(async (signal) => {
       await requireHere(catalog, from);
-      const { image, data } = await catalog.newestCopied(serverId, from, incidentAt);
-      const chosen = recoveryPointId ?? (dataSet === null ? image : (data.find((one) => one.dataSet === dataSet)?.recoveryPointId ?? null));
-      if (chosen === null) throw new ModosuError('NO_RECOVERY_POINT', `Nothing that could be restored so has a whole copy in ${from}.`);
+      const copied = await catalog.newestCopied(serverId, from, incidentAt);
+      const chosen = chooseCopied(copied, { server: await catalog.getServer(serverId), from, dataSet, recoveryPointId });
       const { requestedBy } = await catalog.getPlan(planId);
-      const later = dataSet !== null || noData ? [] : data.map((one) => one.recoveryPointId);
+      const later = dataSet !== null || noData ? [] : copied.data.map((one) => one.recoveryPointId);
       const transfers: string[] = [];
       for (const id of [chosen, ...later]) {
         const asked = { actor: requestedBy, reason: `plan ${planId}`, kind: 'fetch', recoveryPointId: id, offsite: from } as const;
@@ -230,8 +229,8 @@ export class PlanningJudgements implements PlanningActivities {
     return plan.body;
   }
 
-  async parentCandidates({ serverId, repository, maxIncrements = 0, full = false }: BackupImageInput): Promise<ParentCandidates> {
-    return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository), maxIncrements, full };
+  async parentCandidates({ serverId, repository }: BackupImageInput): Promise<ParentCandidates> {
+    return { recoveryPointIds: await this.deps.catalog.incrementalParents(serverId, repository) };
   }
 
   async changesSincePlan(planId: string): Promise<readonly string[]> {

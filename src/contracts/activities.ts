@@ -375,10 +375,6 @@ export interface ImageBasis {
 /** Recovery points that an incremental could continue, the newest first. */
 export interface ParentCandidates {
   readonly recoveryPointIds: readonly string[];
-  /** So many incrementals may follow a full. */
-  readonly maxIncrements: number;
-  /** A whole image was asked for, although an incremental would do. */
-  readonly full: boolean;
 }
 
 /** How the point in time of an online backup was taken. */

@@ -27,7 +27,7 @@ describe('access to the API', () => {
   afterAll(async () => api.close());
 
   it('knows all routes', () => {
-    expect(GUARDED).toHaveLength(70);
+    expect(GUARDED).toHaveLength(71);
   });
 
   it('/healthz answers without a token', async () => {

@@ -478,7 +478,7 @@ export class Rehearsal {
       checkOffsite: async () => undefined,
       readOffsite: async () => undefined,
       forgetOffsite: async () => undefined,
-      parentCandidates: async () => ({ recoveryPointIds: [], maxIncrements: 13, full: false }),
+      parentCandidates: async () => ({ recoveryPointIds: [] }),
       chooseBasis: async (_input, subject) => ({
         parentId: null,
         incremental: [],

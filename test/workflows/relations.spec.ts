@@ -395,13 +395,15 @@ describe('a restore with relations', () => {
   });
 
   it('shows warnings of the quarantine, and waits after go-live for those that pass', async () => {
-    const behind = { warnings: [findingAbout('BEHIND', 'warn')] };
+    const warning = (code: string) => ({ warnings: [findingAbout(code, 'warn')] });
     let asked = 0;
     const rehearsal = rehearse(
-      restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' || (moment === 'live' && (asked += 1) < 3) ? behind : undefined)),
+      restoreJudged(judgedPlan([]), (moment) =>
+        moment === 'quarantine' ? warning('SLOW') : moment === 'live' && (asked += 1) < 3 ? warning('BEHIND') : undefined,
+      ),
     );
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
-    expect(rehearsal.steps.get('peers-before')).toMatchObject({ state: 'succeeded', detail: { judged: 1, warnings: 'BEHIND: BEHIND is so.' } });
+    expect(rehearsal.steps.get('peers-before')).toMatchObject({ state: 'succeeded', detail: { judged: 1, warnings: 'SLOW: SLOW is so.' } });
     expect(rehearsal.steps.get('peers')?.detail).toEqual({ judged: 1 });
     expect(asked).toBe(3);
   });

@@ -16,6 +16,7 @@ import { ModosuError } from '../../contracts/errors';
 import type { RestorePlanSummary, RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
 import { serverSelector } from '../../contracts/selectors';
+import { whyNoHold } from '../../domain/planning/hold';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchRun } from '../dispatch';
 import { matches } from '../http/etag';
@@ -69,13 +70,8 @@ export class RestorePlansController {
     if (ifMatch !== undefined && !matches(ifMatch, `"${plan.hash ?? ''}"`)) {
       throw new ModosuError('IF_MATCH_FAILED', `Plan ${id} does not have the hash that was read.`, { hint: 'Make a new plan and read it.' });
     }
-    if (body.hold && plan.scenario !== 'server') {
-      const why =
-        plan.scenario === 'undo'
-          ? 'an undo returns to a server that has been live before'
-          : 'data is restored into the running server, which stays on its network';
-      throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'hold', message: `is for restores of a server only: ${why}` }]);
-    }
+    const noHold = whyNoHold(plan.scenario);
+    if (body.hold && noHold !== null) throw new RequestInvalidError('REQUEST_INVALID', [{ path: 'hold', message: noHold }]);
     await runStarter.check();
     const accepted = await catalog.acceptPlanned({
       actor: caller.name,

@@ -20,9 +20,8 @@ import { DEFAULT_MAX_INCREMENTS } from '../../contracts/policy';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RetentionPreview } from '../../contracts/retention';
 import type { RunView } from '../../contracts/run';
-import { ModosuError } from '../../contracts/errors';
 import { idSelector } from '../../contracts/selectors';
-import { newestData } from '../../domain/planning/recovery-point-choice';
+import { chooseCopied, newestData } from '../../domain/planning/recovery-point-choice';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { dispatchPlan, dispatchRun } from '../dispatch';
 import { AcceptsIdempotencyKey, IdempotencyKey, REPLAYED_HEADER, requestDigest } from '../http/idempotency';
@@ -205,12 +204,8 @@ async function imageOptions(
 /** The same of what comes from a copy. Throws `OFFSITE_NOT_CONFIGURED`, `NO_RECOVERY_POINT`; one that was named may be whole here, and is looked for then. */
 async function requireCopy(catalog: Catalog, server: ServerRecord, request: RestorePlanRequest, from: string, recoveryPointId: string | null): Promise<void> {
   const until = request.incidentAt === undefined ? null : new Date(request.incidentAt).toISOString();
-  const { image, data } = await catalog.newestCopied(server.id, from, until);
-  if (recoveryPointId !== null || (request.scenario === 'server' ? image !== null : data.some(({ dataSet }) => dataSet === request.dataSet))) return;
-  throw new ModosuError('NO_RECOVERY_POINT', `Nothing of server "${server.name}" that could be restored so has a whole copy in ${from}.`, {
-    hint: `\`modosu recovery-point list --server ${server.name}\` shows what there is, and what is copied where.`,
-    context: { serverId: server.id, server: server.name, offsite: from },
-  });
+  const dataSet = request.scenario === 'server' ? null : request.dataSet;
+  chooseCopied(await catalog.newestCopied(server.id, from, until), { server, from, dataSet, recoveryPointId });
 }
 
 /** Said at once rather than by a plan that fails. Throws `NO_RECOVERY_POINT`. */
@@ -219,13 +214,6 @@ async function requireAny(catalog: Catalog, server: ServerRecord, request: Resto
     await catalog.newestUsable(server.id, request.incidentAt === undefined ? null : new Date(request.incidentAt).toISOString());
     return;
   }
-  const usable = await catalog.usableData(server.id, request.dataSet);
-  if (usable.length > 0) {
-    newestData(usable, { dataSet: request.dataSet, serverName: server.name, incidentAt: request.incidentAt ?? null });
-    return;
-  }
-  throw new ModosuError('NO_RECOVERY_POINT', `Server "${server.name}" has no usable recovery point of a data set "${request.dataSet}".`, {
-    hint: `Take one with \`modosu backup data ${server.name} --reason TEXT\`; \`modosu recovery-point list --server ${server.name}\` shows what there is.`,
-    context: { serverId: server.id, server: server.name, dataSet: request.dataSet },
-  });
+  const { dataSet, incidentAt = null } = request;
+  newestData(await catalog.usableData(server.id, dataSet), { dataSet, serverName: server.name, incidentAt });
 }

@@ -90,23 +90,17 @@ export function addRestoreSetCommands(program: Command, restore: Command, contex
     });
   });
 
-  // As they were called before `restore-set` was there: scripts and plans made then name them.
-  addLooks({ show: restore.command('show-set', { hidden: true }), list: restore.command('list-sets', { hidden: true }) }, context);
   const restoreSet = program.command('restore-set').description('servers that are restored together');
-  addLooks({ show: restoreSet.command('show'), list: restoreSet.command('list') }, context);
-}
-
-/** What can be asked of restore sets, whatever the commands are called. */
-function addLooks({ show, list }: { readonly show: Command; readonly list: Command }, context: CliContext): void {
-  examples(list.description('list restore sets, newest first').option('--limit <number>', 'how many', limitOption, 50), ['modosu restore-set list']).action(
-    async ({ limit }: { readonly limit: number }, command: Command) => {
-      const printer = context.printer(command);
-      const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
-      printer.data(sets, () => restoreSetTable(sets));
-    },
-  );
+  examples(restoreSet.command('list').description('list restore sets, newest first').option('--limit <number>', 'how many', limitOption, 50), [
+    'modosu restore-set list',
+  ]).action(async ({ limit }: { readonly limit: number }, command: Command) => {
+    const printer = context.printer(command);
+    const sets = await context.list<RestoreSetView>(printer, '/v1/restore-sets', {}, limit);
+    printer.data(sets, () => restoreSetTable(sets));
+  });
   examples(
-    show
+    restoreSet
+      .command('show')
       .description('show a restore set: its servers, how their recovery points were chosen, how far it is')
       .argument('<restore-set>', 'id of the restore set'),
     ['modosu restore-set show rset_01j8…'],

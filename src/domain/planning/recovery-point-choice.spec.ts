@@ -1,5 +1,5 @@
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contracts/recovery-point';
-import { newestData, requireDataPoint, requireImage } from './recovery-point-choice';
+import { chooseCopied, newestData, requireDataPoint, requireImage } from './recovery-point-choice';
 
 const SERVER = { id: 'srv_1', name: 'db01' };
 const common = {
@@ -91,11 +91,11 @@ describe('the newest data', () => {
   });
 
   it('may not be there at all, or only after the incident', () => {
-    const hint = 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.';
     const none = expect.objectContaining({
       code: 'NO_RECOVERY_POINT',
       message: 'The data set "uploads" of server "db01" has no usable recovery point.',
-      hint,
+      hint: 'Take one with `modosu backup data db01`; `modosu recovery-point list --server db01` shows what there is.',
+      context: { server: 'db01', dataSet: 'uploads' },
     }) as Error;
     expect(() => newestData([], request)).toThrow(none);
     expect(() => newestData([], { ...request, incidentAt: '2026-03-02T06:00:00.000Z' })).toThrow(none);
@@ -103,8 +103,34 @@ describe('the newest data', () => {
       expect.objectContaining({
         code: 'NO_RECOVERY_POINT',
         message: 'The data set "uploads" of server "db01" has no usable recovery point from before the incident at 2026-03-02T06:00:00.000Z.',
-        hint,
+        hint: 'Choose one with --recovery-point: `modosu recovery-point list --server db01`.',
+        context: { server: 'db01', dataSet: 'uploads' },
       }),
+    );
+  });
+});
+
+describe('what is fetched for a plan', () => {
+  const copied = { image: 'rp_9', data: [{ dataSet: 'shop', recoveryPointId: 'rp_8' }] };
+  const asked = { server: { id: 'srv_1', name: 'db01' }, from: 'vault', dataSet: null, recoveryPointId: null };
+
+  it('is the one that was named, or the newest that has a whole copy', () => {
+    expect(chooseCopied(copied, asked)).toBe('rp_9');
+    expect(chooseCopied(copied, { ...asked, dataSet: 'shop' })).toBe('rp_8');
+    expect(chooseCopied({ image: null, data: [] }, { ...asked, recoveryPointId: 'rp_1' })).toBe('rp_1');
+  });
+
+  it.each([
+    ['an image', { image: null, data: copied.data }, null],
+    ['a data set', copied, 'other'],
+  ])('may not be there: %s', (_what, there, dataSet) => {
+    expect(() => chooseCopied(there, { ...asked, dataSet })).toThrow(
+      expect.objectContaining({
+        code: 'NO_RECOVERY_POINT',
+        message: 'Nothing of server "db01" that could be restored so has a whole copy in vault.',
+        hint: expect.stringContaining('modosu recovery-point list --server db01') as string,
+        context: { serverId: 'srv_1', server: 'db01', offsite: 'vault' },
+      }) as Error,
     );
   });
 });

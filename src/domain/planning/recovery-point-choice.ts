@@ -71,6 +71,40 @@ export function newestData(
   if (newest !== undefined) return newest;
   const before = usable.length === 0 ? '' : ` from before the incident at ${incidentAt}`;
   throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${serverName}" has no usable recovery point${before}.`, {
-    hint: 'Choose one with --recovery-point: `modosu recovery-point list --server NAME`.',
+    hint:
+      usable.length === 0
+        ? `Take one with \`modosu backup data ${serverName}\`; \`modosu recovery-point list --server ${serverName}\` shows what there is.`
+        : `Choose one with --recovery-point: \`modosu recovery-point list --server ${serverName}\`.`,
+    context: { server: serverName, dataSet },
+  });
+}
+
+/** What an off-site repository holds whole of a server, the newest of each; as `newestCopied` of the catalogue gives it. */
+interface Copied {
+  readonly image: string | null;
+  readonly data: readonly { readonly dataSet: string; readonly recoveryPointId: string }[];
+}
+
+/**
+ * What is fetched for a plan: the one that was named, or the newest that has a whole copy.
+ *
+ * @param dataSet null: the server is restored, from an image
+ * @throws NO_RECOVERY_POINT
+ */
+export function chooseCopied(
+  { image, data }: Copied,
+  {
+    server,
+    from,
+    dataSet,
+    recoveryPointId,
+  }: { readonly server: OfServer; readonly from: string; readonly dataSet: string | null; readonly recoveryPointId: string | null },
+): string {
+  const newest = dataSet === null ? image : (data.find((one) => one.dataSet === dataSet)?.recoveryPointId ?? null);
+  const chosen = recoveryPointId ?? newest;
+  if (chosen !== null) return chosen;
+  throw new ModosuError('NO_RECOVERY_POINT', `Nothing of server "${server.name}" that could be restored so has a whole copy in ${from}.`, {
+    hint: `\`modosu recovery-point list --server ${server.name}\` shows what there is, and what is copied where.`,
+    context: { serverId: server.id, server: server.name, offsite: from },
   });
 }

@@ -2,6 +2,7 @@ import { ModosuError, type ErrorSummary } from '../../contracts/errors';
 import { RUN_KIND_OF, type PlanBody, type PlanScenario, type PlanState } from '../../contracts/plan';
 import type { AcceptedFindings } from '../../contracts/workflows';
 import { acceptFindings, NOTHING_ACCEPTED, type FindingsRequest } from './accepted-findings';
+import { whyNoHold } from './hold';
 
 /** Whether a plan may be carried out. Pure: the catalogue locks what is asked for here. */
 
@@ -56,11 +57,8 @@ export function usablePlan(
   { hashOf, storableText }: Means,
 ): UsablePlan {
   const context = { planId: plan.id };
-  if (hold && plan.scenario !== 'server') {
-    const why =
-      plan.scenario === 'undo' ? 'is an undo: the server starts with the network it had' : 'restores data into the running server: it stays on its network';
-    throw new ModosuError('REQUEST_INVALID', `Plan ${plan.id} ${why}, so there is no go-live to stop before.`, { hint: 'Leave hold out.', context });
-  }
+  const noHold = whyNoHold(plan.scenario);
+  if (hold && noHold !== null) throw new ModosuError('REQUEST_INVALID', `hold ${noHold}.`, { hint: 'Leave hold out.', context });
   if (plan.state === 'planning') throw new ModosuError('PLAN_NOT_READY', `Plan ${plan.id} is still being made.`, { context });
   if (plan.state === 'failed') {
     throw new ModosuError('PLAN_FAILED', `Plan ${plan.id} could not be made: ${plan.error?.message ?? 'the cause is not known'}`, { context });
