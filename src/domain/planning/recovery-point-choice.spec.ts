@@ -94,7 +94,7 @@ describe('the newest data', () => {
     const none = expect.objectContaining({
       code: 'NO_RECOVERY_POINT',
       message: 'The data set "uploads" of server "db01" has no usable recovery point.',
-      hint: 'Take one with `modosu backup data db01`; `modosu recovery-point list --server db01` shows what there is.',
+      hint: 'Take one with `modosu backup data db01 --reason TEXT`; `modosu recovery-point list --server db01` shows what there is.',
       context: { server: 'db01', dataSet: 'uploads' },
     }) as Error;
     expect(() => newestData([], request)).toThrow(none);

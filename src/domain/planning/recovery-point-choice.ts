@@ -73,7 +73,7 @@ export function newestData(
   throw new ModosuError('NO_RECOVERY_POINT', `The data set "${dataSet}" of server "${serverName}" has no usable recovery point${before}.`, {
     hint:
       usable.length === 0
-        ? `Take one with \`modosu backup data ${serverName}\`; \`modosu recovery-point list --server ${serverName}\` shows what there is.`
+        ? `Take one with \`modosu backup data ${serverName} --reason TEXT\`; \`modosu recovery-point list --server ${serverName}\` shows what there is.`
         : `Choose one with --recovery-point: \`modosu recovery-point list --server ${serverName}\`.`,
     context: { server: serverName, dataSet },
   });
