@@ -1,4 +1,4 @@
-import { redact } from './redact';
+import { redact, redactor } from './redact';
 
 describe('redact', () => {
   it('hides every secret, wherever and however often it stands', () => {
@@ -21,5 +21,19 @@ describe('redact', () => {
   });
   it('leaves everything else alone', () => {
     expect(redact('GET http://127.0.0.1:7400/v1/runs at 12:00:00', ['', 'absent'])).toBe('GET http://127.0.0.1:7400/v1/runs at 12:00:00');
+  });
+  it('looks through the secrets once, however many texts there are', () => {
+    let looks = 0;
+    const secrets = new Proxy(['s3cret', 'b/c'], {
+      get: (list, key) => {
+        looks += 1;
+        return Reflect.get(list, key) as unknown;
+      },
+    });
+    const hide = redactor(secrets);
+    const before = looks;
+    expect(before).toBeGreaterThan(0);
+    expect(['x s3cret', 'a b%2Fc', 'plain'].map(hide)).toEqual(['x [redacted]', 'a [redacted]', 'plain']);
+    expect(looks).toBe(before);
   });
 });

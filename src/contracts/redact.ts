@@ -6,19 +6,25 @@ export const REDACTED = '[redacted]';
  * whatever looks like a secret: the password of a URL with a login, what an Authorization header carries, our tokens. Longest first, so that a secret inside
  * another one leaves no remainder.
  */
-export function redact(text: string, secrets: readonly string[] = []): string {
+export const redact = (text: string, secrets: readonly string[] = []): string => redactor(secrets)(text);
+
+/** `redact` for many texts with the same secrets, which may be many: they are looked through once. */
+export function redactor(secrets: readonly string[]): (text: string) => string {
   const known = [...new Set(secrets.flatMap((secret) => [secret, encodeURIComponent(secret)]))]
     .filter((secret) => secret !== '')
     .sort((a, b) => b.length - a.length);
-  let shown = text;
-  for (const secret of known) shown = shown.replaceAll(secret, REDACTED);
-  return (
-    shown
-      // To the last "@" before the path: a password may hold one.
-      .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
-      .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
-      .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
-      // As `newTokenSecret` in src/catalog/token-secret.ts makes them.
-      .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED)
-  );
+  return (text) => {
+    let shown = text;
+    for (const secret of known) shown = shown.replaceAll(secret, REDACTED);
+    return withoutLikely(shown);
+  };
 }
+
+const withoutLikely = (text: string): string =>
+  text
+    // To the last "@" before the path: a password may hold one.
+    .replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@"\\]*):[^\s"\\/]+@/gi, `$1:${REDACTED}@`)
+    .replace(/\b(Bearer)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REDACTED}`)
+    .replace(/(authorization\W{1,8}Basic)\s+[A-Za-z0-9+/=]+/gi, `$1 ${REDACTED}`)
+    // As `newTokenSecret` in src/catalog/token-secret.ts makes them.
+    .replace(/\bmodosu_[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])/g, REDACTED);
