@@ -36,4 +36,14 @@ describe('redact', () => {
     expect(['x s3cret', 'a b%2Fc', 'plain'].map(hide)).toEqual(['x [redacted]', 'a [redacted]', 'plain']);
     expect(looks).toBe(before);
   });
+  it('goes through a text once for all secrets, and looks for those alone that are in it', () => {
+    const hide = redactor(['ab', 'secret', 'secret-9-more', ...Array.from({ length: 1000 }, (_, n) => `secret-${n}-of-ours`)]);
+    const replaced = jest.spyOn(String.prototype, 'replaceAll');
+    const shown = ['plain', 'xsecret-7-of-oursx, secret-9-mor', 'secret-9-more'].map(hide);
+    const tries = replaced.mock.calls.length;
+    replaced.mockRestore();
+    expect(shown).toEqual(['plain', 'x[redacted]x, [redacted]-9-mor', '[redacted]']);
+    // The short one in each of three texts, and what was found.
+    expect(tries).toBe(3 + 2 + 2);
+  });
 });
