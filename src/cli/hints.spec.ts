@@ -57,8 +57,8 @@ function programForPlaceholders(): ReturnType<typeof inertProgram> {
   for (const command of everyCommand(program)) {
     for (const part of [...command.options, ...command.registeredArguments]) {
       const parse = part.parseArg;
-      if (parse !== undefined)
-        part.parseArg = (value: string, previous: unknown) => (/^[A-Z_]+$/.test(value) ? value : parse.call(part, value, previous as never));
+      if (parse === undefined) continue;
+      part.parseArg = <T>(value: string, previous: T): T => (/^[A-Z_]+$/.test(value) ? (value as unknown as T) : (parse.call(part, value, previous) as T));
     }
   }
   return program;
