@@ -1,5 +1,6 @@
 import { In, type EntityManager } from 'typeorm';
 import type { GenerationChanges } from '../contracts/change';
+import { SKEW_MS } from '../domain/clock-skew';
 import { changesAt, NO_CHANGES } from '../domain/changes/contained';
 import { registeredChange, toImage } from './change-rows';
 import type { ChangesToImage } from './due-backup-row';
@@ -30,6 +31,21 @@ export async function changesToImage(manager: EntityManager): Promise<ReadonlyMa
 const UNCONTAINED = `SELECT server.id AS server_id, change.title, applied.applied_at, applied.image_not_before
 FROM applied_change AS applied JOIN server ON server.lineage_id = applied.lineage_id JOIN configuration_change AS change ON change.id = applied.change_id
 WHERE applied.recovery_point_id IS NULL`;
+
+/** Of these servers: those whose changes asked for an image that was not taken; a run that fails is not repeated by itself. */
+export async function serversWithSpentImage(manager: EntityManager, serverIds: readonly string[], now: Date): Promise<ReadonlySet<string>> {
+  const rows = (await manager.query(SPENT, [serverIds, new Date(now.getTime() + SKEW_MS)])) as readonly { readonly id: string }[];
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** As `dueBackups` counts: what lies ahead of the second parameter answers nothing. */
+const SPENT = `SELECT server.id FROM server WHERE server.id = ANY ($1)
+  AND (SELECT max(due_at) FROM due_backup AS due WHERE due.server_id = server.id AND due.kind = 'image' AND due.state <> 'withdrawn' AND due.due_at <= $2)
+    >= (SELECT max(applied_at) FROM applied_change AS applied WHERE applied.lineage_id = server.lineage_id AND applied.recovery_point_id IS NULL)
+  AND NOT EXISTS (
+    SELECT FROM due_backup AS due LEFT JOIN run ON run.id = due.run_id
+    WHERE due.server_id = server.id AND due.kind = 'image' AND (due.state = 'waiting' OR run.state IN ('accepted', 'running'))
+  )`;
 
 /** What the disks of one line of a server hold at a moment. */
 export async function changesOfServer(

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { storableText } from '../audit/storable';
-import type { ChangeView, GenerationChanges } from '../contracts/change';
+import type { ChangeImage, ChangeView, GenerationChanges } from '../contracts/change';
 import { ModosuError } from '../contracts/errors';
 import type { Policy } from '../contracts/policy';
 import type { RunKind } from '../contracts/run';
@@ -105,20 +105,29 @@ export const registeredChange = (row: ConfigurationChangeRow, applied: readonly 
   applied: applied.filter(({ changeId }) => changeId === row.id).map(({ lineageId, appliedAt }) => ({ lineageId, at: appliedAt })),
 });
 
-/** @param now what its server holds now */
+/**
+ * @param now what its server holds now
+ * @param isImageSpent whether the image that was asked for because of the changes of its server was not taken, so that none is asked for any more
+ */
 export function changeView(
   row: ConfigurationChangeRow,
   applied: readonly AppliedChangeRow[],
-  server: Pick<ServerRecord, 'name' | 'policy'>,
+  server: Pick<ServerRecord, 'name' | 'policy' | 'decommissioned'>,
   policies: readonly Policy[],
   now: GenerationChanges,
+  isImageSpent: boolean,
 ): ChangeView {
   const [first] = applied
     .filter(({ changeId, generation }) => changeId === row.id && generation !== null)
     .sort((a, b) => (a.generation ?? 0) - (b.generation ?? 0));
   const inServer = holds(now, row.id);
-  const isAwaited = first === undefined && (row.state === 'open' || (row.state === 'completed' && inServer === 'yes'));
   const policy = policies.find(({ name }) => name === server.policy) ?? null;
+  const imageComes = (): ChangeImage | null => {
+    if (first !== undefined || server.decommissioned !== null) return null;
+    if (row.state !== 'open' && !(row.state === 'completed' && inServer === 'yes')) return null;
+    if (!imagesAfterChange(policy)) return 'with-schedule';
+    return row.state === 'completed' && isImageSpent ? null : 'by-itself';
+  };
   return {
     id: row.id,
     serverId: row.serverId,
@@ -139,7 +148,7 @@ export function changeView(
     generation: first?.generation ?? null,
     recoveryPointId: first?.recoveryPointId ?? null,
     inServer,
-    imageComes: isAwaited ? (imagesAfterChange(policy) ? 'by-itself' : 'with-schedule') : null,
+    imageComes: imageComes(),
   };
 }
 

@@ -4,7 +4,7 @@ import { isModosuError } from '../contracts/errors';
 import type { ChangeView } from '../contracts/change';
 import { newId } from '../contracts/ids';
 import type { ChangeCatalog } from './port/changes';
-import { appliedOf, changesOfServer } from './change-facts';
+import { appliedOf, changesOfServer, serversWithSpentImage } from './change-facts';
 import {
   appliedRow,
   changeDetails,
@@ -164,10 +164,15 @@ async function views(manager: EntityManager, rows: readonly ConfigurationChangeR
   );
   const servers = (await manager.findBy(ServerEntity, { id: In([...new Set(rows.map(({ serverId }) => serverId))]) })).map(serverRecord);
   const policies = (await readPolicies(manager)).map(policyRecord);
+  const spent = await serversWithSpentImage(
+    manager,
+    servers.map(({ id }) => id),
+    now,
+  );
   const views: ChangeView[] = [];
   for (const server of servers) {
     const held = await changesOfServer(manager, server, now);
-    views.push(...rows.filter(({ serverId }) => serverId === server.id).map((row) => changeView(row, applied, server, policies, held)));
+    views.push(...rows.filter(({ serverId }) => serverId === server.id).map((row) => changeView(row, applied, server, policies, held, spent.has(server.id))));
   }
   const byId = new Map(views.map((view) => [view.id, view]));
   return rows.flatMap(({ id }) => byId.get(id) ?? []);

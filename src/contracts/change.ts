@@ -53,7 +53,10 @@ export interface ChangeView {
   readonly recoveryPointId: string | null;
   /** Whether the server has it now: a restore takes it back to a time before, undoing that brings it back. `partly`: it was open when the image was taken. */
   readonly inServer: 'yes' | 'partly' | 'no';
-  /** Null: none is waited for. One contains it, it was cancelled, or the server has gone back to a time before it. */
+  /**
+   * Null: none is waited for. One contains it, it was cancelled, the server has gone back to a time before it or is decommissioned, or the run that was to
+   * take the image has ended without: it is not repeated by itself.
+   */
   readonly imageComes: ChangeImage | null;
 }
 

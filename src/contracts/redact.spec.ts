@@ -1,4 +1,4 @@
-import { redact } from './redact';
+import { redact, redactor } from './redact';
 
 describe('redact', () => {
   it('hides every secret, wherever and however often it stands', () => {
@@ -21,5 +21,29 @@ describe('redact', () => {
   });
   it('leaves everything else alone', () => {
     expect(redact('GET http://127.0.0.1:7400/v1/runs at 12:00:00', ['', 'absent'])).toBe('GET http://127.0.0.1:7400/v1/runs at 12:00:00');
+  });
+  it('looks through the secrets once, however many texts there are', () => {
+    let looks = 0;
+    const secrets = new Proxy(['s3cret', 'b/c'], {
+      get: (list, key) => {
+        looks += 1;
+        return Reflect.get(list, key) as unknown;
+      },
+    });
+    const hide = redactor(secrets);
+    const before = looks;
+    expect(before).toBeGreaterThan(0);
+    expect(['x s3cret', 'a b%2Fc', 'plain'].map(hide)).toEqual(['x [redacted]', 'a [redacted]', 'plain']);
+    expect(looks).toBe(before);
+  });
+  it('goes through a text once for all secrets, and looks for those alone that are in it', () => {
+    const hide = redactor(['ab', 'secret', 'secret-9-more', ...Array.from({ length: 1000 }, (_, n) => `secret-${n}-of-ours`)]);
+    const replaced = jest.spyOn(String.prototype, 'replaceAll');
+    const shown = ['plain', 'xsecret-7-of-oursx, secret-9-mor', 'secret-9-more'].map(hide);
+    const tries = replaced.mock.calls.length;
+    replaced.mockRestore();
+    expect(shown).toEqual(['plain', 'x[redacted]x, [redacted]-9-mor', '[redacted]']);
+    // The short one in each of three texts, and what was found.
+    expect(tries).toBe(3 + 2 + 2);
   });
 });

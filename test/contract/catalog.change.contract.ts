@@ -226,6 +226,31 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       expect(await catalog.startNextDueBackup()).not.toBeNull();
     });
 
+    it('wait for no image any more when the run that was to take it has failed, until another change asks for one', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const [one, half] = [await completed(catalog, server.id, 'one'), await opened(catalog, server.id, 'half done')];
+      const comes = async (id: string) => (await catalog.getChange(id)).imageComes;
+      expect(await comes(one)).toBe('by-itself');
+      await catalog.recordDueBackups();
+      expect(await comes(one)).toBe('by-itself');
+      const runId = (await catalog.startNextDueBackup())?.runId ?? '';
+      expect(await comes(one)).toBe('by-itself');
+      await catalog.startRun(runId);
+      await catalog.finishRun(runId, { state: 'failed', error: null });
+      expect([await comes(one), await comes(half)]).toEqual([null, 'by-itself']);
+      expect((await catalog.listChanges({}, page)).items.map(({ id, imageComes }) => [id, imageComes])).toEqual(
+        expect.arrayContaining([
+          [one, null],
+          [half, 'by-itself'],
+        ]),
+      );
+      expect(await catalog.recordDueBackups()).toEqual([]);
+      advance(MINUTE);
+      expect(await catalog.completeChange({ actor: 'alice', id: half })).toMatchObject({ imageComes: 'by-itself' });
+      expect(await comes(one)).toBe('by-itself');
+    });
+
     it('cannot be completed while the server is taken back in time', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);
@@ -317,10 +342,13 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       const { catalog } = subject();
       const server = await givenServer(catalog);
       const id = await opened(catalog, server.id, 'one');
+      const done = await completed(catalog, server.id, 'two');
       await finishedRun(catalog, server);
+      expect((await catalog.getChange(done)).imageComes).toBe('by-itself');
       await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'gone', keepDays: 1 });
       expect(await codeOf(catalog.openChange(request(server.id)))).toBe('SERVER_DECOMMISSIONED');
       expect(await codeOf(catalog.completeChange({ actor: 'alice', id }))).toBe('SERVER_DECOMMISSIONED');
+      for (const one of [id, done]) expect(await catalog.getChange(one)).toMatchObject({ imageComes: null });
     });
   });
 }

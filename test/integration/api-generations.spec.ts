@@ -126,7 +126,10 @@ describe('generations', () => {
   describe('modosu generation', () => {
     it('says what to do where there is none yet', async () => {
       const { code, stderr } = await cli(api, ['generation', 'list', 'db01']);
-      expect([code, stderr]).toEqual([0, expect.stringContaining('No baseline yet: server "db01" has no image.')]);
+      expect([code, stderr]).toEqual([0, expect.stringContaining('No generation: there is no image of server "db01", none yet or none any more.')]);
+      // It may have had images, be decommissioned, or have no policy: then the first change that is complete is imaged.
+      expect(stderr).toContain('As long as it is in service, one is taken');
+      expect(stderr).toContain('where no policy images it offline, also when a change is complete');
       expect(stderr).toContain('`modosu backup image db01 --mode online --reason baseline`');
     });
 

@@ -2,6 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ModosuError } from '../../src/contracts/errors';
+import { givenReadyUndoPlan } from '../contract/catalog.fixtures';
 import { ApiHarness, ESTATE } from './api-harness';
 import { cli } from './cli-harness';
 import { seedData } from './data-harness';
@@ -115,6 +116,9 @@ describe('completion', () => {
     expect(await values('restore', 'show', '')).toEqual(expect.arrayContaining([used, ready, undo]));
     expect(await complete('restore', 'run', '')).toEqual([expect.stringMatching(new RegExp(`^${ready}\\tserver of db01, ready, \\d+ s ago$`))]);
     expect(await values('run', 'undo', done?.id ?? '', '--plan', '')).toEqual([]);
+    const { planId: readyUndo } = await givenReadyUndoPlan(api.catalog, server, done?.id ?? '');
+    expect(await values('run', 'undo', done?.id ?? '', '--plan', '')).toEqual([readyUndo]);
+    expect(await values('restore', 'run', '')).toEqual([ready]);
     expect(await values('restore', 'list', '--state', '')).toEqual(['planning', 'ready', 'failed', 'used']);
     expect(await values('restore', 'plan-set', '')).toEqual(['db01', other.name]);
     expect(await values('restore', 'plan-set', 'db01', 'w')).toEqual([other.name]);

@@ -28,6 +28,8 @@ export interface ChangeSurroundings {
   now(): Date;
   server(serverId: string): ServerRecord;
   policies(): readonly Policy[];
+  /** Whether its changes asked for an image that was not taken. */
+  isImageSpent(server: ServerRecord): boolean;
   points(serverId: string): readonly RecoveryPointRow[];
   /** The recovery point that a restore has begun this line with; null: nothing has. */
   beginningOf(lineageId: string): string | null;
@@ -175,6 +177,7 @@ export class FakeChanges {
 
   private view(row: ConfigurationChangeRow): ChangeView {
     const server = this.around.server(row.serverId);
-    return changeView(row, this.applied, server, this.around.policies(), this.held(server, this.around.now()));
+    const { around } = this;
+    return changeView(row, this.applied, server, around.policies(), this.held(server, around.now()), around.isImageSpent(server));
   }
 }

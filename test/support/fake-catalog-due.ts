@@ -114,6 +114,17 @@ export class FakeDueBackups {
     return [...this.rows.values()].filter(({ state }) => state === 'waiting').map((row) => this.view(row));
   }
 
+  /** Whether an image was asked for because of its changes, and is neither there nor to come. */
+  isImageSpent(server: ServerRecord): boolean {
+    const { around } = this;
+    const changed = around.changed(server);
+    const own = [...this.rows.values()].filter((row) => row.serverId === server.id && row.kind === 'image');
+    const open = around.runs().filter(({ state }) => !isFinal(state));
+    const asked = latest(own.filter(({ state, dueAt }) => state !== 'withdrawn' && !isAhead(dueAt, around.now())));
+    if (changed === null || asked === null || asked.getTime() < changed.at.getTime()) return false;
+    return !own.some(({ state, runId }) => state === 'waiting' || open.some(({ id }) => id === runId));
+  }
+
   private scheduled() {
     return this.around.servers().flatMap((server) => {
       const policy = this.around.policies().get(server.policy ?? '') ?? null;

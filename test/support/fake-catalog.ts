@@ -195,6 +195,7 @@ export class FakeCatalog implements Catalog {
       now,
       server: (serverId) => this.server(serverId),
       policies: () => [...this.policies.values()].map(policyRecord),
+      isImageSpent: (server) => this.due.isImageSpent(server),
       points: (serverId) => this.pointsOf(serverId),
       beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
       holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,

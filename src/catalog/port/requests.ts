@@ -6,6 +6,7 @@ import type { SetBasis } from '../../contracts/restore-set';
 import type { DecisionKind } from '../../contracts/run';
 import type { BackupMode, StartableRun } from '../../contracts/workflows';
 import type { FindingsRequest } from '../../domain/planning/accepted-findings';
+import type { PlannedRequest } from '../../domain/planning/usable-plan';
 
 /** Who did it: a token's name, or a part of the system such as `worker`. */
 export type Actor = string;
@@ -82,16 +83,8 @@ export interface AcceptBackupSetRequest {
 }
 
 /** Carries out a plan, of a restore or of an undo. */
-export interface AcceptPlannedRequest extends AcceptRunRequest {
+export interface AcceptPlannedRequest extends AcceptRunRequest, PlannedRequest {
   readonly planId: string;
-  /** What the person typed; must be the server's name (`CONFIRMATION_MISMATCH`). */
-  readonly confirm: string;
-  /** Restores only: stop before go-live. */
-  readonly hold: boolean;
-  /** What of the plan's findings is accepted. Absent: nothing. */
-  readonly findings?: FindingsRequest;
-  /** The restore set by which it is carried out. A plan of a set is carried out by that alone (`PLAN_IN_SET`). Absent: by itself. */
-  readonly restoreSetId?: string;
 }
 
 /** Plans of several servers that are restored together. */

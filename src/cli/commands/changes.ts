@@ -51,6 +51,9 @@ function whenImageComes(change: ChangeView): string {
   if (imageComes === 'with-schedule') {
     return `No image is taken because of it: server "${serverName}" is imaged offline, and the next image of its schedule contains the change. To have one now, which stops the server: ${takeByHand(change)}.`;
   }
+  if (change.inServer === 'yes') {
+    return `No image is taken because of it any more: the run that was to take it has ended without. The next image of server "${serverName}" contains it. To have one now: ${takeByHand(change)}.`;
+  }
   return `No image is taken because of it: server "${serverName}" has gone back to a time before it. See \`modosu change show ${id}\`.`;
 }
 

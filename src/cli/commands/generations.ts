@@ -22,7 +22,7 @@ export function addGenerationCommands(program: Command, context: CliContext): vo
     printer.data(generations, () => generationTable(generations));
     if (generations.length === 0) {
       printer.note(
-        `No baseline yet: server "${server}" has no image. It comes by itself where a policy images the server online, with the schedule where offline, and not at all without one; to have one now: \`modosu backup image ${server} --mode online --reason baseline\` (--mode offline stops the server).`,
+        `No generation: there is no image of server "${server}", none yet or none any more. As long as it is in service, one is taken when the schedule of its policy says so; where no policy images it offline, also when a change is complete; and where its policy images it online, the very first one by itself. To have one of a server in service now: \`modosu backup image ${server} --mode online --reason baseline\` (--mode offline stops the server).`,
       );
     }
   });

@@ -139,7 +139,7 @@ async function plansFor(context: CliContext, path: string, option: string | null
   const plans = (state?: RestorePlanSummary['state']): Promise<readonly RestorePlanSummary[]> =>
     items<RestorePlanSummary>(context, '/v1/restore-plans', { limit: state === undefined ? NEWEST : MAX_PAGE, state });
   if (option === '--plan') return (await plans('ready')).filter(({ undoesRunId }) => undoesRunId !== null && undoesRunId === (runId ?? undoesRunId));
-  if (path === 'restore run') return (await plans('ready')).filter(({ restoreSetId }) => restoreSetId === null);
+  if (path === 'restore run') return (await plans('ready')).filter(({ restoreSetId, undoesRunId }) => restoreSetId === null && undoesRunId === null);
   return plans();
 }
 

@@ -12,7 +12,6 @@ import { undoPlanText } from './undo-plan';
 
 export { blocks };
 
-/** A plan that is ready, of a restore or of an undo. */
 export const planTable = (plans: readonly RestorePlanSummary[]): string =>
   table(
     ['ID', 'SERVER', 'PLANS', 'STATE', 'MADE', 'BY', 'RUN'],
@@ -24,6 +23,7 @@ function plannedText({ scenario, undoesRunId, restoreSetId }: RestorePlanSummary
   return restoreSetId === null ? scenario : `${scenario}, with ${restoreSetId}`;
 }
 
+/** A plan that is ready, of a restore or of an undo. */
 export const planText = (plan: RestorePlanView, body: PlanBody, printer: Printer, now: Date): string =>
   body.scenario === 'undo'
     ? undoPlanText(plan, body, printer, now)

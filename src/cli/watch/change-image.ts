@@ -12,7 +12,7 @@ const POLL_MS = 500;
 
 /**
  * Waits until a generation contains the change; says what its image waits for, and which run takes it. A run that fails ends the waiting (`RUN_FAILED`): the
- * next image of the server contains the change, too. Where no image comes by itself it is not waited for (`IMAGE_NOT_AWAITED`).
+ * next image of the server contains the change, too. Where the server has gone back to a time before it, and where no image comes by itself it is not waited for (`IMAGE_NOT_AWAITED`).
  */
 export async function waitForChangeImage(
   io: CliIo,
@@ -38,12 +38,15 @@ export async function waitForChangeImage(
       // Read after the run: what a run that has ended left is seen.
       const { value } = await client.get<ChangeView>(`/v1/changes/${encodeURIComponent(id)}`, {}, signal);
       if (value.recoveryPointId !== null) return value;
-      if (run !== null && isFinal(run.state)) {
+      // What was imaged since was the server without it, and its run may well have succeeded.
+      if (value.imageComes === null && value.inServer !== 'yes') throw notAwaited(value);
+      const hasEnded = run !== null && isFinal(run.state);
+      if (hasEnded && run.state !== 'succeeded') {
         throw new ModosuError('RUN_FAILED', `Run ${run.id}, which was to take the image, is ${run.state}.`, {
           hint: `See \`modosu run show ${run.id}\`; then \`modosu backup image ${run.serverName} --mode ${modeOf(value)} --reason TEXT\`.`,
         });
       }
-      if (due === null && value.imageComes !== 'by-itself') throw notAwaited(value);
+      if ((due === null || hasEnded) && value.imageComes !== 'by-itself') throw notAwaited(value);
       if (run !== null) tell(`Run ${run.id} takes the image.`);
       else if (due?.waitsFor != null) tell(`The image waits: ${due.waitsFor}.`);
       else if (due !== null) tell(`The image is taken at ${due.notBefore}: until then further changes may join it.`);
@@ -71,6 +74,11 @@ function notAwaited(change: ChangeView): ModosuError {
         hint: `The next image of the schedule contains it; see \`modosu change show ${id}\`. To have one now, which stops the server: ${takeByHand(change)}.`,
       },
     );
+  }
+  if (change.inServer === 'yes') {
+    return new ModosuError('IMAGE_NOT_AWAITED', `Change ${id} is complete, but no image of server "${serverName}" is asked for because of it any more.`, {
+      hint: `The next image of the server contains it; see \`modosu change show ${id}\`. To have one now: ${takeByHand(change)}.`,
+    });
   }
   return new ModosuError(
     'IMAGE_NOT_AWAITED',

@@ -56,7 +56,7 @@ export const changeSchema = z
     }),
     imageComes: z.enum(CHANGE_IMAGES).nullable().meta({
       description:
-        'When the first image comes that contains it. by-itself: as soon as it is complete. with-schedule: the policy images the server offline, which stops it; the next image of the schedule contains the change. null: none is waited for.',
+        'When the first image comes that contains it. by-itself: as soon as it is complete. with-schedule: the policy images the server offline, which stops it; the next image of the schedule contains the change. null: none is waited for; also where the run that was to take it has ended without, and where the server is decommissioned.',
     }),
   })
   .meta({ id: 'Change' }) satisfies z.ZodType<ChangeView>;

@@ -29,13 +29,13 @@ export interface UsablePlan {
 
 /** What a person says when they have a plan carried out. */
 export interface PlannedRequest {
-  /** What they typed; must be the server's name. */
+  /** What they typed; must be the server's name (`CONFIRMATION_MISMATCH`). */
   readonly confirm: string;
   /** Restores only: stop before go-live. */
   readonly hold: boolean;
   /** What of the plan's findings is accepted. Absent: nothing. */
   readonly findings?: FindingsRequest;
-  /** The restore set by which it is carried out. Absent: by itself. */
+  /** The restore set by which it is carried out. A plan of a set is carried out by that alone (`PLAN_IN_SET`). Absent: by itself. */
   readonly restoreSetId?: string;
 }
 

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { hideSecretsOf } from './hidden';
 
 describe('secrets that are taken out of a support bundle', () => {
@@ -174,6 +174,15 @@ describe('secrets that are taken out of a support bundle', () => {
       ['one that was taken out', '# RESTIC_REST_PASSWORD=pw12', 'pw12'],
       ['a name that restic is not given', 'B2_ACCOUNT_KEY=K001', 'K001'],
       ['a line of Windows', 'RESTIC_REST_PASSWORD=pw12\r', 'pw12'],
+      ['a colon for the sign', 'AWS_SECRET_ACCESS_KEY: wJalr/XUtn+FEMI=K7', 'wJalr/XUtn+FEMI=K7'],
+      ['one that is declared', 'declare -x RESTIC_REST_PASSWORD="pw12"', 'pw12'],
+      ['a second one on a line', 'export AWS_DEFAULT_REGION=eu-central-1 RESTIC_REST_PASSWORD=pw12', 'pw12'],
+      ['a key without a name', 'wJalr/XUtn+FEMI=K7', 'wJalr/XUtn+FEMI=K7'],
+      ['one that ends as base64 does', 'wJalrXUtnFEMIK7MDENG==', 'wJalrXUtnFEMIK7MDENG=='],
+      ['a key in a sentence', '# the old one was wJalrXUtnFEMIK7MDENG', 'wJalrXUtnFEMIK7MDENG'],
+      ['one behind a login', 'AKIAIOSFODNN7:wJalrXUtnFEMI', 'wJalrXUtnFEMI'],
+      ['one behind other words', 'AWS_DEFAULT_REGION=eu-central-1 with wJalrXUtnFEMI', 'wJalrXUtnFEMI'],
+      ['a token in JSON', 'RCLONE_CONFIG_DRIVE_TOKEN={"access_token":"ya29.a0AfH6SMBx"}', 'ya29.a0AfH6SMBx'],
     ])('%s, alone, in an address and inside JSON', async (_, line, secret) => {
       environment(`AWS_DEFAULT_REGION=eu-central-1\n${line}\n`);
       const url = `rest:https://me:${encodeURIComponent(secret)}@vault.example:8000/`;
@@ -195,6 +204,14 @@ describe('secrets that are taken out of a support bundle', () => {
       expect(await hidden(`${text}, backup of modosu`)).toBe(`${text}, backup of modosu`);
     });
 
+    it('neither words, nor what names that nobody knows say of where and how', async () => {
+      environment(
+        'AWS_REGION=eu-central-1\nRCLONE_CONFIG_BUCKET_ENV_AUTH=true\nRCLONE_CONFIG_BUCKET_TOKEN=null\n# STAGE=test\n# note: the configuration of us-east-2, see below\nTIER=cold\n',
+      );
+      const text = 'test of a cold configuration in eu-central-1 and us-east-2: {"ok":true,"next":null}';
+      expect(await hidden(text)).toBe(text);
+    });
+
     it('what the configuration of rclone holds that is named there', async () => {
       const conf = file(
         'rclone.conf',
@@ -208,14 +225,18 @@ access_key_id = AKIAIOSFODNN7EXAMPLE
 secret_access_key = wJal=K7
 [of-a-drive]
 type = drive
-token = {"access_token":"ya29.a0AfH6SMBx","refresh_token":"1//0gL-abcdefgh","expiry":"x"}
+token = {"access_token":"ya29.a0AfH6SMBx","refresh_token":"1//0gL-abcdefgh","token_type":"Bearer-of-ours","expiry":"2026-11-30T10:15:42.123456789+01:00"}
+service_account_credentials = {"type": "service_account", "private_key": "-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\\n-----END PRIVATE KEY-----\\n"}
 pass = obsc
 url = https://me:p4ss@dav.example/x
 # pass = oldp
 `,
       );
       environment(`RCLONE_CONFIG=${conf}\n`);
-      const open = `"true" of-a-bucket drive at eu-central-1 https://s3.eu-central-1.amazonaws.com, ${conf}`;
+      const open = `"true" of-a-bucket drive at eu-central-1 https://s3.eu-central-1.amazonaws.com, ${conf}, access_token refresh_token service_account, Bearer-of-ours`;
+      const line = '{"time":"2026-11-30T10:59:00.000Z","msg":"copied"}';
+      expect(await hidden(line)).toBe(line);
+      expect(await hidden('MIIEvQIBADANBgkqhkiG9w0BAQEFAASC')).toBe('[redacted]');
       expect(await hidden(`AKIAIOSFODNN7EXAMPLE wJal=K7 ya29.a0AfH6SMBx 1//0gL-abcdefgh obsc p4ss oldp ${open}`)).toBe(
         `${Array(7).fill('[redacted]').join(' ')} ${open}`,
       );
@@ -227,6 +248,22 @@ url = https://me:p4ss@dav.example/x
       environment('RCLONE_CONFIG=/not/there\n', 'second');
       environment('RCLONE_CONFIG=pw12\n', 'third');
       expect(await hidden('L6vF0AbcdEfghIjklMnop== /not/there pw12')).toBe('[redacted] /not/there [redacted]');
+    });
+
+    it.each([
+      ['.config/rclone/rclone.conf', (home: string) => ({ HOME: home })],
+      ['.rclone.conf', (home: string) => ({ HOME: home })],
+      ['rclone/rclone.conf', (home: string) => ({ XDG_CONFIG_HOME: home, HOME: '/not/there' })],
+    ])('what rclone finds by itself in %s, where no place names another file', async (name, envOf) => {
+      const path = join(root, 'home', name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, '[vault]\ntype = sftp\npass = obsc\n');
+      const env = envOf(join(root, 'home'));
+      expect(await hidden('sftp obsc', env)).toBe('sftp obsc');
+      environment('RCLONE_CONFIG=/not/there\n');
+      expect(await hidden('sftp obsc', env)).toBe('sftp obsc');
+      environment('# none', 'second');
+      expect(await hidden('sftp obsc', env)).toBe('sftp [redacted]');
     });
 
     it('is refused where the configuration of rclone cannot be read', async () => {

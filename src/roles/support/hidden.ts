@@ -4,10 +4,11 @@ import type { StateLayout } from '../../config/state-layout';
 import { SECRET_VARIABLES } from '../../config/variables';
 import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError } from '../../contracts/errors';
-import { redact } from '../../contracts/redact';
+import { redactor } from '../../contracts/redact';
 import { errorCode, errorMessage } from '../../system/files';
-import { secretsOfOffsite, type FoundSecrets } from './offsite-secrets';
-import { secretsOfStores, unquoted } from './store-secrets';
+import { guessedIn, type FoundSecrets } from './found-secrets';
+import { secretsOfOffsite, secretsOfRclone } from './offsite-secrets';
+import { secretsOfStores } from './store-secrets';
 
 /** Shorter words of a file are no secrets of ours; to hide them would only make the text unreadable. Passwords are hidden whatever their length. */
 const LEAST_WORD = 12;
@@ -47,12 +48,31 @@ export async function hideSecretsOf(
   ];
   const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
   const ofOffsite = await Promise.all(offsite.map(({ text }) => secretsOfOffsite(text, contentOf)));
-  const secrets = [...[...contents, ...given].map(secretsIn), ...ofOffsite].flatMap(longEnough).flatMap(formsOf);
-  return (text) => redact(text, secrets);
+  const ofRclone = readsOwnRclone(below) ? await Promise.all(rcloneFiles(env).map(async (file) => secretsOfRclone(await contentOf(file)))) : [];
+  const secrets = [...[...contents, ...given].map(secretsIn), ...ofOffsite, ...ofRclone].flatMap(longEnough).flatMap(formsOf);
+  return redactor(secrets);
 }
 
+interface SecretFile {
+  /** Below the directory of secrets. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Whether there is a place for copies elsewhere that names no configuration of rclone: its `rclone:` would be the one of whoever runs the worker. */
+function readsOwnRclone(files: readonly SecretFile[]): boolean {
+  const places = new Set(files.flatMap(({ name }) => /^offsite\/[^/]+(?=\/)/.exec(name) ?? []));
+  return [...places].some((place) => !files.some(({ name, text }) => name === `${place}/environment` && /^RCLONE_CONFIG=/m.test(text)));
+}
+
+/** Where rclone looks where nobody names a file. */
+const rcloneFiles = ({ XDG_CONFIG_HOME: config, HOME: home }: Readonly<Record<string, string | undefined>>): readonly string[] => [
+  ...(config ? [join(config, 'rclone/rclone.conf')] : []),
+  ...(home ? [join(home, '.config/rclone/rclone.conf'), join(home, '.rclone.conf')] : []),
+];
+
 /** Empty for a directory that is not there. */
-async function contentsBelow(directory: string): Promise<{ readonly name: string; readonly text: string }[]> {
+async function contentsBelow(directory: string): Promise<readonly SecretFile[]> {
   let names: readonly string[];
   try {
     names = await readdir(directory, { recursive: true });
@@ -86,16 +106,11 @@ const unreadable = (path: string, error: unknown): ModosuError =>
     context: { path },
   });
 
-/** Whatever of a file could be a secret: the file, each line, each long word, what follows a login's name or the name of a variable, and the password of an address. */
+/** Whatever of a file could be a secret: the file, what is guessed of it, and the password of an address. */
 function secretsIn(text: string): FoundSecrets {
   const whole = text.trim();
-  const lines = whole.split('\n').map((line) => line.trim());
-  const words = whole.match(/[^\s"',]+/g) ?? [];
-  const behind = [...lines, ...words].map((word) => word.slice(word.indexOf('=') + 1).trim());
-  return {
-    sure: [whole, ...[whole, ...lines, ...words].flatMap(passwordsOf)],
-    guessed: [...lines, ...words, ...words.map((word) => word.slice(word.indexOf(':') + 1)), ...behind, ...behind.map(unquoted)],
-  };
+  const addresses = [whole, ...whole.split('\n').map((line) => line.trim()), ...(whole.match(/[^\s"',]+/g) ?? [])];
+  return { sure: [whole, ...addresses.flatMap(passwordsOf)], guessed: guessedIn(whole) };
 }
 
 function longEnough({ sure, guessed }: FoundSecrets): readonly string[] {
