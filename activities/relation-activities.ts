@@ -164,7 +164,7 @@ function sidesOf(
   pair: RelationPair,
   moment: ReadingMoment,
 ): readonly { readonly pair: RelationPair; readonly of: RelationSide['of']; readonly markers: ReadonlySet<string> }[] {
-  const captured = capturedMarkers(pair.profile);
+  const captured = capturedMarkers(pair);
   const wanted = moment === 'capture' ? captured : markersFor(pair, moment);
   const server = moment === 'recheck' ? new Set([...wanted.server, ...captured.server]) : wanted.server;
   return [

@@ -42,6 +42,45 @@ it('does not call a primary well that goes on with a lower serial, nor a seconda
   expect(live('2026031004')).toEqual(['ok RELATION_AGREES']);
 });
 
+describe('what the program showed when the image was taken', () => {
+  const SHOWN = { 'show-serial': '/usr/local/sbin/show-serial' };
+  const ofPoint = (shown: string | ReturnType<typeof failed>, more: Readonly<Record<string, string>> = SHOWN, secondary = '2026031004') =>
+    judged(
+      PROFILE,
+      'plan',
+      { 'server.serial.recovery-point': '2026030901', 'server.shown-serial.recovery-point': shown, 'peer.serial.now': secondary },
+      { parameters: { ...parameters, ...more } },
+    );
+  const missing = failed('PROBE_FAILED', 'no such program');
+
+  it('is captured', () => {
+    expect(PROFILE.markers.find(({ name }) => name === 'shown-serial')).toMatchObject({ of: 'server', isCaptured: true });
+  });
+
+  it('is told of in the plan where it was nothing, with the way out, because nothing would prove the serial before go-live', () => {
+    const { verdicts, findings } = ofPoint(missing);
+    expect(verdicts).toEqual(['step SECONDARY_AHEAD', 'unknown MARKER_NOT_CAPTURED']);
+    expect(findings[0]?.remedy).toMatch(/"show-serial" names a program \(now: \/usr\/local\/sbin\/show-serial\).*"show-serial: none"/);
+    expect(findings[1]).toMatchObject({ message: expect.stringContaining('no such program') as string, leavesOpen: ['SERIAL_NOT_SHOWN'] });
+    const { findings: byProgram } = ofPoint(missing, { ...SHOWN, 'raise-serial': '/usr/local/sbin/raise-serial' });
+    expect(byProgram[0]?.remedy).toContain('"show-serial: none"');
+  });
+
+  it('is told of where it was another serial than was served', () => {
+    const { verdicts, findings } = ofPoint('2026030900');
+    expect(verdicts).toEqual(['step SECONDARY_AHEAD', 'warn SERIAL_NOT_SHOWN']);
+    expect(findings[1]?.message).toContain('/usr/local/sbin/show-serial showed 2026030900');
+    expect(ofPoint('2026031004').verdicts).toContain('warn SERIAL_NOT_SHOWN');
+    expect(ofPoint('2026030901').verdicts).toEqual(['step SECONDARY_AHEAD']);
+  });
+
+  it('is asked only of a primary that names a program and loses what its secondary has', () => {
+    expect(ofPoint(missing, SHOWN, '2026030901').verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(ofPoint(missing, { 'show-serial': 'none' }).verdicts).toEqual(['step SECONDARY_AHEAD']);
+    expect(ofPoint(missing, { ...SHOWN, primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+});
+
 describe('before go-live', () => {
   const SHOWN = { 'show-serial': '/usr/local/sbin/show-serial' };
   const quarantine = (shown: string | ReturnType<typeof failed>, secondary: string, more: Readonly<Record<string, string>> = SHOWN, restored = '2026030901') =>
@@ -68,6 +107,13 @@ describe('before go-live', () => {
 
   it('takes a program that says nothing for no answer', () => {
     expect(quarantine(failed('PROBE_FAILED', 'no such zone'), '2026031004').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+  });
+
+  it('refuses nothing for a program that says nothing where nothing is lost', () => {
+    const missing = failed('GUEST_PROGRAM_MISSING', 'the image is older than it');
+    expect(quarantine(missing, '2026031004', SHOWN, '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine(missing, '2026030901', SHOWN, '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine(missing, '2147483648', SHOWN, '0').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
   });
 
   it('is asked nothing where no program is named, or the server is the secondary', () => {

@@ -41,6 +41,13 @@ it('has the server loaded from the other one where both are providers, and only 
   }
 });
 
+// Health checks are made before the rules of the quarantine are asked: running, slapd fails these, and stopped it fails those.
+it('says in the plan that no health check may need slapd, which has to stay stopped', () => {
+  const { findings } = plan([csn('0902', '001')], [csn('1011', '001')], { 'multi-provider': 'yes' });
+  expect(findings[0]).toMatchObject({ code: 'PROVIDER_TO_EMPTY' });
+  expect(findings[0]?.remedy).toMatch(/^A health check that needs slapd cannot pass.* out of the declaration of "srv01" for this restore and plan again/);
+});
+
 it('says before whether it will be seen that the step was done, and asks for that only where there is one', () => {
   const both = { 'multi-provider': 'yes' };
   const steps = ['step PROVIDER_TO_EMPTY', 'step PROVIDER_TO_LOAD'];
@@ -80,7 +87,9 @@ describe('before go-live', () => {
     expect(verdicts).toEqual(['block PROVIDER_NOT_EMPTIED']);
     expect(findings[0]?.message).toMatch(/^\/var\/lib\/ldap on "srv01" still holds a database, and "srv02" has changes of provider 001 that it lacks/);
     expect(findings[0]?.remedy).toContain('dc=example,dc=org');
-    expect(quarantine('false', 'true').verdicts).toEqual(['block PROVIDER_NOT_STOPPED']);
+    const running = quarantine('false', 'true');
+    expect(running.verdicts).toEqual(['block PROVIDER_NOT_STOPPED']);
+    expect(running.findings[0]?.remedy).toMatch(/If a health check needs slapd, take it out of the declaration of "srv01" and plan again/);
     expect(quarantine('true', 'true').verdicts).toEqual(['block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
   });
 

@@ -37,9 +37,17 @@ const names = ({ server, peer }: ReturnType<typeof wantedMarkers>) => ({ server:
 
 describe('the markers that are read', () => {
   it('for a recovery point are those that are captured, of whom they are; its point in time is known without reading', () => {
-    expect(names(capturedMarkers(profile))).toEqual({ server: ['identity', 'position'], peer: ['position'] });
+    expect(names(capturedMarkers({ relation: madeUpRelation(), profile }))).toEqual({ server: ['identity', 'position'], peer: ['position'] });
     const ofPeer = madeUpProfile([], { markers: [madeUpMarker('serial', { of: 'peer', isCaptured: true }), madeUpMarker('other', { isCaptured: false })] });
-    expect(names(capturedMarkers(ofPeer))).toEqual({ server: [], peer: ['serial'] });
+    expect(names(capturedMarkers({ relation: madeUpRelation(), profile: ofPeer }))).toEqual({ server: [], peer: ['serial'] });
+  });
+
+  it('for a recovery point are none of a program that the relation, or the default of its profile, says is not there', () => {
+    const markers = [madeUpMarker('shown', { of: 'server', isCaptured: true, probe: { kind: 'command', argv: ['${program}', 'none'] } })];
+    const declared = madeUpProfile([], { markers, parameters: [{ name: 'program', description: 'Or none.', default: 'none' }] });
+    const captured = (parameters: Readonly<Record<string, string>>) =>
+      names(capturedMarkers({ relation: madeUpRelation({ parameters }), profile: declared })).server;
+    expect([captured({}), captured({ program: 'none' }), captured({ program: '/usr/bin/show' })]).toEqual([[], [], ['shown']]);
   });
 
   it('for a phase are those that its rules ask of now, and those their texts tell of', () => {

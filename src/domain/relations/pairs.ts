@@ -1,6 +1,6 @@
 import type { MarkerReference, Profile, RulePhase } from '../../contracts/profile';
 import type { Relation, RelationPeer } from '../../contracts/relation';
-import { markerNamed, placeholdersOf } from '../../contracts/placeholders';
+import { fillIn, markerNamed, placeholdersOf } from '../../contracts/placeholders';
 import { referencesOf } from '../consistency/conditions';
 import { isDecidedByTexts } from '../consistency/decided-by-texts';
 
@@ -26,9 +26,9 @@ export interface WantedMarkers {
   readonly peer: ReadonlySet<string>;
 }
 
-/** What is stored with every image. */
-export function capturedMarkers({ markers }: Profile): WantedMarkers {
-  const captured = markers.filter(({ isCaptured, probe }) => isCaptured && !isKnownAnyway(probe));
+/** What is stored with every image. A program that the relation says is not there (`none`) is not run for it: it would only be one more that has failed. */
+export function capturedMarkers({ relation, profile }: Pick<RelationPair, 'relation' | 'profile'>): WantedMarkers {
+  const captured = profile.markers.filter(({ isCaptured, probe }) => isCaptured && !isKnownAnyway(probe) && !isDeclaredNone(relation, profile, probe));
   const of = (side: 'server' | 'peer') => new Set(captured.filter((marker) => marker.of === 'each' || marker.of === side).map(({ name }) => name));
   return { server: of('server'), peer: of('peer') };
 }
@@ -63,4 +63,16 @@ const toldIn = ({ message, remedy, step, when }: Profile['rules'][number]): read
     .flatMap(placeholdersOf)
     .flatMap((name) => markerNamed(name) ?? []);
 
-const isKnownAnyway = (probe: Profile['markers'][number]['probe']): boolean => probe.kind === 'fact' && probe.fact === 'point-in-time';
+type Probe = Profile['markers'][number]['probe'];
+
+const isKnownAnyway = (probe: Probe): boolean => probe.kind === 'fact' && probe.fact === 'point-in-time';
+
+/** What profiles take as the word for a program that there is not. */
+const NO_PROGRAM = 'none';
+
+function isDeclaredNone({ parameters }: Relation, profile: Profile, probe: Probe): boolean {
+  if (probe.kind !== 'command') return false;
+  const [program] = probe.argv;
+  const valueOf = (name: string): string => parameters[name] ?? profile.parameters.find((parameter) => parameter.name === name)?.default ?? '';
+  return fillIn(program, valueOf) === NO_PROGRAM;
+}
