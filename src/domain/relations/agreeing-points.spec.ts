@@ -112,6 +112,49 @@ describe('the recovery points of a set', () => {
     expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_10']);
   });
 
+  describe('where a program of theirs has failed', () => {
+    const tool = {
+      name: 'tool',
+      type: 'boolean',
+      of: 'server',
+      isCaptured: true,
+      timeoutSeconds: 5,
+      probe: { kind: 'command', argv: ['/usr/bin/tool'] },
+    } as const;
+    /** Only for a leader that takes itself for one of several. */
+    const asks = (several: string): ReadonlyMap<string, Profile> => {
+      const [rule] = FOLLOWER_PROFILE.rules as [Profile['rules'][number]];
+      const when = [
+        { text: '${leader}', equals: '${server}' },
+        { text: several, equals: 'yes' },
+        { value: { marker: 'tool', of: 'server', at: 'recovery-point' }, equals: 'false' },
+      ] as unknown as typeof rule.when;
+      const rules = [...FOLLOWER_PROFILE.rules, { ...rule, code: 'TOOL_MISSING', when, message: 'No tool.' }];
+      return new Map([['follower', { ...FOLLOWER_PROFILE, markers: [...FOLLOWER_PROFILE.markers, tool], rules }]]);
+    };
+    const saying = (state: MarkerReading) => (one: CandidatePoint) => ({
+      ...one,
+      markers: one.markers.map((side) => (side.of === 'server' ? { ...side, readings: { ...side.readings, tool: { ...state, at: one.pointInTime } } } : side)),
+    });
+    const missing = saying({ state: 'failed', code: 'GUEST_PROGRAM_MISSING', message: 'none', at: '' });
+    const there = saying({ state: 'read', value: 'true', raw: 'true', at: '' });
+    const leader = [point('db01', 20, { own: 9, peer: 7 }), point('db01', 40, { own: 12, peer: 12 })];
+    const follower = [point('db02', 10, { own: 5, peer: 6 }), point('db02', 30, { own: 8, peer: 10 })];
+    const basis = (ofLeader: typeof missing, ofFollower: typeof missing, several: string) =>
+      choose(leader.map(ofLeader), follower.map(ofFollower), RELATIONS, asks(several)).basis;
+
+    it('are chosen by the rest, if no rule asks it of that side', () => {
+      expect(basis(missing, missing, 'no')).toBe('readings');
+      expect(basis(there, missing, 'yes')).toBe('readings');
+      expect(ids(choose(leader.map(missing), follower.map(missing), RELATIONS, asks('no')))).toEqual(['rp_db01_20', 'rp_db02_10']);
+    });
+
+    it('are not known to agree where a rule asks it', () => {
+      expect(basis(there, there, 'yes')).toBe('readings');
+      expect(basis(missing, there, 'yes')).not.toBe('readings');
+    });
+  });
+
   it('are not chosen by a reading from another line of disks', () => {
     const choice = choose(
       [point('db01', 20, { own: 9, peer: 7 }), point('db01', 40, { own: 12, peer: 12 })],

@@ -1,6 +1,6 @@
 import type { Rule } from '../../contracts/profile';
 import { madeUpMarker, madeUpProfile, madeUpRelation, madeUpRule, REBUILD } from '../../../test/support/made-up-relations';
-import { capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, undecidedMarkers, wantedMarkers } from './pairs';
+import { capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, markersTogether, undecidedMarkers, wantedMarkers } from './pairs';
 
 const profile = madeUpProfile();
 const known = new Map([[profile.name, profile]]);
@@ -104,6 +104,22 @@ describe('the markers that are left where texts decide rules', () => {
     expect(left([...rules, asks('TOO', 'position')])).toEqual(['position']);
     expect([hasUndecidedRules(pairOf(rules), 'plan'), hasUndecidedRules(pairOf(rules, { program: '/usr/bin/show' }), 'plan')]).toEqual([false, true]);
     expect(hasUndecidedRules(pairOf([...rules, asks('TOO', 'position')]), 'live')).toBe(false);
+  });
+
+  it('of two that go back together are those of the server as it was captured, and of the peer now, in the plan', () => {
+    const captured = (code: string, marker: string, text: string) =>
+      madeUpRule(code, {
+        when: [
+          { text, equals: 'yes' },
+          { value: { marker, of: 'server', at: 'recovery-point' }, equals: '1' },
+        ] as unknown as Rule['when'],
+      });
+    const rules = [madeUpRule('COMPARED', { message: '${peer.words.now}' }), captured('ASKED', 'identity', 'yes'), captured('DECIDED', 'other', 'no')];
+    const inQuarantine = madeUpRule('LATER', { phases: ['quarantine'], when: captured('x', 'later', 'yes').when });
+    expect(names(markersTogether(pairOf([...rules, inQuarantine, asks('NOW', 'now')])))).toEqual({
+      server: ['identity', 'position'],
+      peer: ['position', 'words'],
+    });
   });
 
   it('are those of all rules of which texts hold, or are not known', () => {

@@ -35,11 +35,21 @@ export function capturedMarkers({ relation, profile }: Pick<RelationPair, 'relat
 
 /** What the rules of a phase ask of the two as they are now, and what their texts tell of. */
 export function wantedMarkers(profile: Profile, phase: RulePhase): WantedMarkers {
-  const references = profile.rules.filter(({ phases }) => phases.includes(phase)).flatMap((rule) => [...rule.when.flatMap(referencesOf), ...toldIn(rule)]);
-  const of = (side: 'server' | 'peer') =>
-    new Set(references.filter((reference) => reference.at === 'now' && reference.of === side).map(({ marker }) => marker));
-  return { server: of('server'), peer: of('peer') };
+  const references = referencesIn(profile, phase);
+  return { server: markersOf(references, 'server', 'now'), peer: markersOf(references, 'peer', 'now') };
 }
+
+/** What a plan asks of two that go back together: of the server as it was captured, and of the peer in the place of what it says now. */
+export function markersTogether(pair: RelationPair): WantedMarkers {
+  const references = referencesIn(undecided(pair), 'plan');
+  return { server: markersOf(references, 'server', 'recovery-point'), peer: markersOf(references, 'peer', 'now') };
+}
+
+const referencesIn = ({ rules }: Profile, phase: RulePhase): readonly MarkerReference[] =>
+  rules.filter(({ phases }) => phases.includes(phase)).flatMap((rule) => [...rule.when.flatMap(referencesOf), ...toldIn(rule)]);
+
+const markersOf = (references: readonly MarkerReference[], of: MarkerReference['of'], at: MarkerReference['at']): ReadonlySet<string> =>
+  new Set(references.filter((reference) => reference.of === of && reference.at === at).map(({ marker }) => marker));
 
 /** The same for one relation, but for what only rules ask that its own texts decide: no program is run for them. */
 export const undecidedMarkers = (pair: RelationPair, phase: RulePhase): WantedMarkers => wantedMarkers(undecided(pair), phase);

@@ -4,7 +4,7 @@ import type { PlannedRelationStep, SideReadings } from '../../contracts/reading'
 import type { Consistency } from '../../contracts/recovery-point';
 import type { Relation } from '../../contracts/relation';
 import { judgeRelations } from './judge-relations';
-import { wantedMarkers, type RelationPair } from './pairs';
+import { markersTogether, wantedMarkers, type RelationPair } from './pairs';
 
 /**
  * Two servers of a relation that go back together: what the peer will be is not asked of it, but taken from what was read of it beside its own recovery point. Pure.
@@ -102,10 +102,11 @@ interface Sides {
 }
 
 function sidesOf(pair: RelationPair, relations: readonly Relation[], server: TogetherSide, peer: TogetherSide): Sides {
-  const own = readingsIn(server.point, pair.relation.name, pair.peer.server, 'server');
-  const seenByPeer = backwards(pair, relations).map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer'));
+  const asked = markersTogether(pair);
+  const own = readingsIn(server.point, pair.relation.name, pair.peer.server, 'server', asked.server);
+  const seenByPeer = backwards(pair, relations).map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer', asked.server));
   const ownOfPeer = ownOf(pair, relations, peer.point);
-  const seen = readingsIn(server.point, pair.relation.name, pair.peer.server, 'peer');
+  const seen = readingsIn(server.point, pair.relation.name, pair.peer.server, 'peer', asked.peer);
   return {
     server: [own, ...seenByPeer].filter(isThere),
     peer: [seen, ownOfPeer].filter(isThere),
@@ -120,18 +121,20 @@ function sidesOf(pair: RelationPair, relations: readonly Relation[], server: Tog
 /** What the peer said of itself right before its point in time: for the relation from its side, by the same profile. Null: there is none. */
 const ownOf = (pair: RelationPair, relations: readonly Relation[], point: CandidatePoint): Readings | null =>
   backwards(pair, relations)
-    .map(({ name }) => readingsIn(point, name, pair.relation.server, 'server'))
+    .map(({ name }) => readingsIn(point, name, pair.relation.server, 'server', markersTogether(pair).peer))
     .find(isThere) ?? null;
 
 const backwards = ({ relation, peer }: RelationPair, relations: readonly Relation[]): readonly Relation[] =>
   relations.filter((one) => one.server === peer.server && one.profile === relation.profile && one.peers.some(({ server }) => server === relation.server));
 
-/** Null where anything of it was not read: half an answer would be compared with half another one. */
-function readingsIn({ markers }: CandidatePoint, relation: string, peer: string, of: SideReadings['of']): Readings | null {
-  const side = markers.find((one) => one.relation === relation && one.peer === peer && one.of === of);
-  return side === undefined || Object.keys(side.readings).length === 0 || Object.values(side.readings).some(({ state }) => state !== 'read')
-    ? null
-    : side.readings;
+/**
+ * Null where anything of it that is asked was not read: half an answer would be compared with half another one. What no rule asks of it may have failed, such as a
+ * program that only the other one has.
+ */
+function readingsIn({ markers }: CandidatePoint, relation: string, peer: string, of: SideReadings['of'], asked: ReadonlySet<string>): Readings | null {
+  const side = Object.entries(markers.find((one) => one.relation === relation && one.peer === peer && one.of === of)?.readings ?? {});
+  const read = side.filter(([, { state }]) => state === 'read');
+  return read.length === 0 || side.some(([name, { state }]) => state !== 'read' && asked.has(name)) ? null : Object.fromEntries(read);
 }
 
 const isThere = <T>(one: T | null): one is T => one !== null;
