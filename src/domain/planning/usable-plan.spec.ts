@@ -92,7 +92,10 @@ describe('a plan that may be carried out', () => {
       code: 'REQUEST_INVALID',
       message: expect.stringContaining('into the running server') as string,
     });
-    expect(refusalOf(planOf('undo'), { hold: true })).toMatchObject({ code: 'REQUEST_INVALID', message: expect.stringContaining('an undo returns to a server that has been live before') as string });
+    expect(refusalOf(planOf('undo'), { hold: true })).toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: expect.stringContaining('an undo returns to a server that has been live before') as string,
+    });
   });
 
   it('is one of a set for that set alone', () => {
