@@ -16,8 +16,11 @@ const HOST_PACKAGES = [
   'openssh-client',
 ];
 const GUEST_BUILD_PACKAGES = ['mtools', 'dosfstools', 'e2fsprogs', 'kmod', 'xz-utils', 'zstd'];
-/** Real servers that tests ask. Debian's knot comes with a service that, as it is packaged, has no zone and listens nowhere; tests start their own. `ip` joins two of them. */
-const TEST_PACKAGES = ['knot', 'iproute2'];
+/**
+ * Real servers that tests ask. Debian's knot comes with a service that, as it is packaged, has no zone and listens nowhere; tests start their own. `ip` joins two of them. The shells read
+ * what completes in them.
+ */
+const TEST_PACKAGES = ['knot', 'iproute2', 'zsh', 'fish'];
 /** What the benchmark compares with. */
 const BENCH_PACKAGES = ['virtnbdbackup', 'nbdkit', 'libnbd-bin'];
 
