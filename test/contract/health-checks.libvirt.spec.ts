@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { programInGuest } from '../../activities/guest-programs';
+import { ModosuError } from '../../src/contracts/errors';
 import type { CommandHealthCheck, SqlHealthCheck } from '../../src/contracts/protection';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import { execBounded } from '../../src/guests/bounded-output';
@@ -14,6 +15,8 @@ import { ownedDirectory } from '../support/owned-directory';
 jest.setTimeout(300_000);
 
 const PARENT = process.env['MODOSU_TEST_DIRECTORY'] ?? '/var/tmp';
+
+const OUT_OF_TIME = /had not ended after [\d.]+ s|has not answered .* within/;
 
 describe('health checks in a real guest', () => {
   let directory: string;
@@ -47,6 +50,16 @@ describe('health checks in a real guest', () => {
   });
   const run = (check: CommandHealthCheck | SqlHealthCheck, deadlineMs = 20_000) =>
     checkHealth(agent, check, { signal: new AbortController().signal, deadlineMs });
+  /** The one attempt of a check. It has a second, which a guest that is starved may use up before it has said anything: then it is given another one. */
+  const runOnce = async (check: CommandHealthCheck | SqlHealthCheck) => {
+    for (const until = Date.now() + 120_000; ;) {
+      try {
+        return await run(check, 0);
+      } catch (error) {
+        if (Date.now() > until || !(error instanceof ModosuError) || !OUT_OF_TIME.test(error.message)) throw error;
+      }
+    }
+  };
   const fails = (words: RegExp) => ({ code: 'HEALTH_CHECK_FAILED', message: expect.stringMatching(words) });
 
   it('a command passes', async () => {
@@ -54,19 +67,19 @@ describe('health checks in a real guest', () => {
   });
 
   it('a command fails, and no shell looks at its arguments', async () => {
-    await expect(run(command('test', '-e', '/nothing; true'), 0)).rejects.toMatchObject(fails(/test ended with exit code 1/));
-    await expect(run(command('ls', '$(id)'), 0)).rejects.toMatchObject(fails(/ended with exit code \d.*\$\(id\)/));
+    await expect(runOnce(command('test', '-e', '/nothing; true'))).rejects.toMatchObject(fails(/test ended with exit code 1/));
+    await expect(runOnce(command('ls', '$(id)'))).rejects.toMatchObject(fails(/ended with exit code \d.*\$\(id\)/));
   });
 
   it('the words of a command arrive as they are, and what looks for them finds nothing but what it looks for', async () => {
     const words = ['データ', 'a\nb\n', '', ' ', '\u001f', '*?[a]', '~', '-n', '\\0101', '$(id)', "'"] as const;
     const { stdout } = await execBounded(agent, ['printf', '%s|', ...words], { timeoutMs: 20_000, maxOutputBytes: 1_000 });
     expect(stdout).toBe(words.map((word) => `${word}|`).join(''));
-    await expect(run(command('pgrep', '-f', 'nobody-is-called-so'), 0)).rejects.toMatchObject(fails(/pgrep ended with exit code 1/));
+    await expect(runOnce(command('pgrep', '-f', 'nobody-is-called-so'))).rejects.toMatchObject(fails(/pgrep ended with exit code 1/));
   });
 
   it('a program that is not there fails', async () => {
-    await expect(run(command('/opt/no-such-check'), 0)).rejects.toMatchObject(fails(/no-such-check/));
+    await expect(runOnce(command('/opt/no-such-check'))).rejects.toMatchObject(fails(/no-such-check/));
   });
 
   it('a command passes as soon as what it waits for is there', async () => {
@@ -98,13 +111,13 @@ describe('health checks in a real guest', () => {
   });
 
   it('a query fails: another value, no row, an error, a database or a server that is not there', async () => {
-    await expect(run(query('SELECT 1', '2'), 0)).rejects.toMatchObject(fails(/the query gave "1", not "2"/));
-    await expect(run(query('SELECT 1 WHERE false', ''), 0)).rejects.toMatchObject(fails(/the query gave no row/));
-    await expect(run(query('SELECT * FROM nowhere', null), 0)).rejects.toMatchObject(fails(/psql ended with exit code 1: .*"nowhere" does not exist/));
-    await expect(run(query('SELECT 1', null, { database: 'nowhere' }), 0)).rejects.toMatchObject(
+    await expect(runOnce(query('SELECT 1', '2'))).rejects.toMatchObject(fails(/the query gave "1", not "2"/));
+    await expect(runOnce(query('SELECT 1 WHERE false', ''))).rejects.toMatchObject(fails(/the query gave no row/));
+    await expect(runOnce(query('SELECT * FROM nowhere', null))).rejects.toMatchObject(fails(/psql ended with exit code 1: .*"nowhere" does not exist/));
+    await expect(runOnce(query('SELECT 1', null, { database: 'nowhere' }))).rejects.toMatchObject(
       fails(/psql ended with exit code 2: .*"nowhere" does not exist/),
     );
-    await expect(run(query('SELECT 1', null, { socketDirectory: '/tmp' }), 0)).rejects.toMatchObject(
+    await expect(runOnce(query('SELECT 1', null, { socketDirectory: '/tmp' }))).rejects.toMatchObject(
       fails(/psql ended with exit code 2: .*No such file or directory/),
     );
   });
