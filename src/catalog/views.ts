@@ -172,7 +172,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   content: manifest.content,
 });
 
-export const planSummary = (row: Omit<RestorePlanRow, 'body'>, serverName: string): RestorePlanSummary => ({
+const planHead = (row: Omit<RestorePlanRow, 'body'>, serverName: string): Omit<RestorePlanView, 'body'> => ({
   id: row.id,
   state: row.state,
   serverId: row.serverId,
@@ -183,22 +183,17 @@ export const planSummary = (row: Omit<RestorePlanRow, 'body'>, serverName: strin
   hash: row.hash,
   error: row.error,
   runId: row.runId,
+});
+
+export const planSummary = (row: Omit<RestorePlanRow, 'body'>, serverName: string): RestorePlanSummary => ({
+  ...planHead(row, serverName),
   undoesRunId: row.undoesRunId,
   restoreSetId: row.request !== null && 'set' in row.request ? (row.request.set?.id ?? null) : null,
 });
 
 export const planView = (row: RestorePlanRow, serverName: string): RestorePlanView => ({
-  id: row.id,
-  state: row.state,
-  serverId: row.serverId,
-  serverName,
-  scenario: row.scenario,
-  requestedBy: row.requestedBy,
-  createdAt: row.createdAt.toISOString(),
-  hash: row.hash,
+  ...planHead(row, serverName),
   body: row.body === null ? null : (JSON.parse(row.body) as PlanBody),
-  error: row.error,
-  runId: row.runId,
 });
 
 /** Exactly what is stored; an observation of an earlier version lacks the last three. */

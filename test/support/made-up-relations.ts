@@ -1,6 +1,6 @@
 import type { Finding } from '../../src/contracts/plan';
 import type { MarkerReading, MarkerSpec, Profile, Rule } from '../../src/contracts/profile';
-import type { RelationSide, SideReadings } from '../../src/contracts/reading';
+import type { PlannedRelation, RelationSide, SideReadings } from '../../src/contracts/reading';
 import type { Relation } from '../../src/contracts/relation';
 
 /** Relations of db01 with db02 and others, by a profile that is no software's: positions are compared, and a step rebuilds the peer. */
@@ -80,6 +80,19 @@ export const madeUpRelation = (more: Partial<Relation> = {}): Relation => ({
   parameters: {},
   ...more,
 });
+
+/** As a plan has it. */
+export const PLANNED_RELATION: PlannedRelation = {
+  name: 'standby',
+  type: 'replicates-with',
+  serverAddress: null,
+  peer: 'db02',
+  address: null,
+  profile: 'made-up',
+  profileSha256: 'a'.repeat(64),
+  phases: ['plan', 'quarantine', 'live'],
+  parameters: {},
+};
 
 export const readValue = (value: string, raw = value): MarkerReading => ({ state: 'read', value, raw, at: READ_AT });
 export const notReadValue = (code = 'AGENT_SILENT', message = 'The agent does not answer.'): MarkerReading => ({ state: 'failed', code, message, at: READ_AT });

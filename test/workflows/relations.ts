@@ -1,6 +1,6 @@
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
 import type { PlannedRelation, PlannedRelationStep, ProbeJob, RunJudgement } from '../../src/contracts/reading';
-import { findingAbout, madeUpMarker } from '../support/made-up-relations';
+import { findingAbout, madeUpMarker, PLANNED_RELATION } from '../support/made-up-relations';
 import { planJudged, type Scripted } from './harness';
 
 /** Peers that are asked in a rehearsal, and a plan that rules have judged. */
@@ -20,17 +20,6 @@ export const jobFor = (name: string, hypervisor?: string): ProbeJob => ({
   specs: [madeUpMarker('position'), madeUpMarker('words')],
 });
 
-const RELATION: PlannedRelation = {
-  name: 'standby',
-  type: 'replicates-with',
-  serverAddress: null,
-  peer: 'db02',
-  address: null,
-  profile: 'made-up',
-  profileSha256: 'a'.repeat(64),
-  phases: ['plan', 'quarantine', 'live'],
-  parameters: {},
-};
 export const ruleStep = (code: string, more: Partial<PlannedRelationStep> = {}): PlannedRelationStep => ({
   key: `rule:${code}:db02`,
   code,
@@ -46,7 +35,7 @@ export const judgedPlan = (
   steps: readonly PlannedRelationStep[],
   findings: readonly Finding[] = [],
   asksIn: NonNullable<PlannedRelation['asksIn']> = [],
-): RestorePlanBody => planJudged({ relations: [{ ...RELATION, asksIn }], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
+): RestorePlanBody => planJudged({ relations: [{ ...PLANNED_RELATION, asksIn }], findings, steps, hasQuarantineRules: true, hasLiveRules: true });
 
 type Judge = NonNullable<Scripted['judgeRun']>;
 /** Steps at the recheck as planned, nothing against it in any moment, unless it is said. */

@@ -4,6 +4,7 @@ import {
   madeUpRelation,
   madeUpRule,
   notReadValue,
+  PLANNED_RELATION,
   READ_AT,
   readValue,
   REBUILD,
@@ -200,18 +201,6 @@ describe('what stands against going on', () => {
   });
 });
 
-const PLANNED: PlannedRelation = {
-  name: 'standby',
-  type: 'replicates-with',
-  serverAddress: null,
-  peer: 'db02',
-  address: null,
-  profile: 'made-up',
-  profileSha256: 'a'.repeat(64),
-  phases: ['plan', 'quarantine', 'live'],
-  parameters: {},
-};
-
 describe('what a part of a run has not proven', () => {
   const stepOf = (code: string, when: 'quarantine' | 'live', peer = 'db02') =>
     ({ key: `rule:${code}:${peer}`, code, title: `Do ${code}`, argv: null, on: 'server', when, relation: 'standby', peer }) as const;
@@ -223,7 +212,7 @@ describe('what a part of a run has not proven', () => {
       ['standby', 'db02'],
       ['standby', 'db03'],
       ['second', 'db02'],
-    ].map(([name, peer]) => ({ ...PLANNED, name, peer, asksIn: asksIn ?? ['quarantine', 'live'] })) as readonly PlannedRelation[],
+    ].map(([name, peer]) => ({ ...PLANNED_RELATION, name, peer, asksIn: asksIn ?? ['quarantine', 'live'] })) as readonly PlannedRelation[],
   });
 
   it('is what stands against it, and what rules still ask for although it should have been done', () => {
