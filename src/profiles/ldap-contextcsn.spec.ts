@@ -1,5 +1,9 @@
+import { failed, judged, NOW, POINT_IN_TIME, shippedProfile } from '../../test/support/judged-profile';
+import type { MarkerReading, MarkerReadings } from '../contracts/profile';
+import type { Relation } from '../contracts/relation';
 import { linesAfter } from '../domain/consistency/lines-after';
-import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
+import { chooseAgreeingPoints, setServer } from '../domain/relations/agreeing-points';
+import type { CandidatePoint } from '../domain/relations/restored-together';
 
 const PROFILE = shippedProfile('ldap-contextcsn');
 const csn = (hour: string, sid: string) => `202603${hour}0000.000000Z#000000#${sid}#000000`;
@@ -167,6 +171,65 @@ it('does not call servers well because their provider was mistyped', () => {
 
 it('has nothing against a consumer that goes back', () => {
   expect(plan([csn('0902', '001')], [csn('1011', '001')], { provider: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
+describe('restored together', () => {
+  const relations = ['srv01', 'srv02'].map((name): Relation => {
+    const peer = name === 'srv01' ? 'srv02' : 'srv01';
+    return {
+      name: `${name}-goes-back`,
+      server: name,
+      type: 'replicates-with',
+      address: null,
+      peers: [{ server: peer, address: null }],
+      strength: 'hard',
+      profile: PROFILE.name,
+      parameters: { suffix: 'dc=example,dc=org', provider: name, sid: name === 'srv01' ? '001' : '002', 'multi-provider': 'yes' },
+    };
+  });
+  const numbers = [csn('0902', '001'), csn('0902', '002')].join('\n');
+  const read = (value: string): MarkerReading => ({ state: 'read', value, raw: value, at: '2026-03-10T01:59:00Z' });
+  /** What is captured by the profile as it is shipped, and nothing else. */
+  const point = (server: string, peer: string, entries: MarkerReading): CandidatePoint => {
+    const said: MarkerReadings = { 'context-csn': read(numbers), entries, 'has-database': read('true'), 'slapd-runs': read('true') };
+    const captured = PROFILE.markers.filter(({ isCaptured }) => isCaptured);
+    const side = (of: 'server' | 'peer') => ({
+      relation: `${server}-goes-back`,
+      peer,
+      of,
+      readings: Object.fromEntries(
+        captured.filter((marker) => marker.of === 'each' || marker.of === of).flatMap(({ name }) => (said[name] === undefined ? [] : [[name, said[name]]])),
+      ),
+    });
+    return {
+      id: `rp_${server}`,
+      server,
+      pointInTime: POINT_IN_TIME,
+      lineageId: 'line-1',
+      setId: 'set_1',
+      consistency: 'filesystem',
+      markers: [side('server'), side('peer')],
+    };
+  };
+  const choose = (entries: MarkerReading) => {
+    const server = (name: string, peer: string) => setServer(name, [point(name, peer, entries)], null);
+    return chooseAgreeingPoints({
+      servers: [server('srv01', 'srv02'), server('srv02', 'srv01')],
+      relations,
+      profiles: new Map([[PROFILE.name, PROFILE]]),
+      now: NOW,
+    });
+  };
+
+  it('agree by what was captured, the entries that they compare afterwards included', () => {
+    expect(choose(read(csn('0902', '001')))).toMatchObject({ basis: 'freeze', setId: 'set_1', steps: [] });
+  });
+
+  it('are not known to agree where the one could not show its entries', () => {
+    const choice = choose(failed('PROBE_FAILED', 'Size limit exceeded (4)'));
+    expect(choice).toMatchObject({ basis: 'reseed' });
+    expect(choice.choice.join(' ')).toContain('entries');
+  });
 });
 
 it('reads what ldapsearch prints', () => {
