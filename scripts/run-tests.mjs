@@ -16,12 +16,7 @@ const TIERS = [
   {
     name: 'contract',
     paths: ['test/contract/'],
-    onlyFull: [
-      'test/contract/guest-agent.ssh.spec.ts',
-      'test/contract/hostile-agent.spec.ts',
-      'test/contract/hypervisor.libvirt-way-back.spec.ts',
-      'test/contract/offsite-repository.s3.spec.ts',
-    ],
+    onlyFull: ['test/contract/guest-agent.ssh.spec.ts', 'test/contract/hostile-agent.spec.ts', 'test/contract/offsite-repository.s3.spec.ts'],
     jestArgs: ['--maxWorkers=3'],
   },
   { name: 'integration', paths: ['test/integration/'], jestArgs: ['--maxWorkers=3'], needsBuild: true },
@@ -124,7 +119,7 @@ const firstLines = (text) =>
     .join('\n    ');
 
 /**
- * `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, deaths and secrets of data, SSH, salvage (its parts are in `contract` and
+ * `onlyFull`: specs of what tests are made with, of guests that every other spec boots too, deaths and secrets of data, SSH, an S3 server (built for it), salvage (its parts are in `contract` and
  * `workflows`), and the demo, every step of which other specs take too: together an hour of a slow machine.
  */
 const leftOut = ({ without = [], onlyFull = [] }) => [...without, ...(env.MODOSU_TEST_FULL ? [] : onlyFull)];

@@ -22,6 +22,8 @@ interface Quoted {
   readonly files: readonly string[];
   readonly name: string;
   readonly tiers: string;
+  /** `FULL` stands right after it, or among the tiers. */
+  readonly isMarkedFull: boolean;
 }
 
 /** Files are named as short as they are understood: `salvage`, `agent.spec`, `src/domain/planning/salvage.spec.ts`. Other things in backticks are no files. */
@@ -32,13 +34,18 @@ const filesOf = (word: string): readonly string[] => {
 
 const PAGE = readFileSync(join(ROOT, 'docs/COVERAGE.md'), 'utf8');
 
+const FULL = '(`test:full`)';
+
 /** Rows of tables: the cell before the last names tests, the last their tiers. */
 const QUOTED: readonly Quoted[] = PAGE.split('\n').flatMap((text, index) => {
   const cells = text.startsWith('|') ? text.split('|').slice(1, -1) : [];
   if (cells.length < 3) return [];
   let files: readonly string[] = [];
-  return [...(cells.at(-2) ?? '').matchAll(/`([^`]+)`|"([^"]+)"/g)].flatMap(([, word, name]): readonly Quoted[] => {
-    if (name !== undefined) return [{ line: index + 1, files, name, tiers: cells.at(-1) ?? '' }];
+  const [tests, tiers] = [cells.at(-2) ?? '', cells.at(-1) ?? ''];
+  return [...tests.matchAll(/`([^`]+)`|"([^"]+)"/g)].flatMap((found): readonly Quoted[] => {
+    const [all, word, name] = found;
+    const isMarkedFull = tiers.includes(FULL) || tests.slice(found.index + all.length).startsWith(` ${FULL}`);
+    if (name !== undefined) return [{ line: index + 1, files, name, tiers, isMarkedFull }];
     const named = filesOf(word ?? '');
     if (named.length > 0) files = named;
     return [];
@@ -67,6 +74,29 @@ const holds = (texts: readonly string[], piece: string): boolean =>
   texts.filter((text) => PLACE.test(text)).some((title) => texts.some((text) => title.replace(PLACE, () => text).includes(piece)));
 /** "…" stands for what is left out, or for what a case puts there. */
 const isIn = (path: string, name: string): boolean => name.split('…').every((piece) => holds(textsIn(path), piece.trim()));
+/** Specs that `npm test` leaves out, as the program that runs them lists them. */
+const ONLY_FULL: readonly string[] = [...readFileSync(join(ROOT, 'scripts/run-tests.mjs'), 'utf8').matchAll(/onlyFull: \[([^\]]*)\]/g)].flatMap(
+  ([, list = '']) => [...list.matchAll(/'([^']+)'/g)].flatMap(([, path]) => path ?? []),
+);
+
+/** Titles in a file that stand in `inFull` or `describeInFull`. */
+function fullTextsOf(path: string): readonly string[] {
+  const texts: string[] = [];
+  const visit = (node: ts.Node, isFull: boolean): void => {
+    const isIn = isFull || (ts.isCallExpression(node) && /^(inFull|describeInFull)\b/.test(node.expression.getText()));
+    if (isIn && ts.isStringLiteralLike(node)) texts.push(node.text);
+    ts.forEachChild(node, (child) => {
+      visit(child, isIn);
+    });
+  };
+  visit(ts.createSourceFile(path, readFileSync(join(ROOT, path), 'utf8'), ts.ScriptTarget.Latest, true), false);
+  return texts;
+}
+const knownFull = new Map<string, readonly string[]>();
+const fullTextsIn = (path: string): readonly string[] => knownFull.get(path) ?? knownFull.set(path, fullTextsOf(path)).get(path) ?? [];
+const isOnlyFull = (path: string, name: string): boolean =>
+  ONLY_FULL.includes(path) || name.split('…').every((piece) => fullTextsIn(path).some((text) => text.includes(piece.trim())));
+
 const tierOf = (path: string): string => TIERS.find(([directory]) => path.startsWith(directory))?.[1] ?? '';
 
 describe('docs/COVERAGE.md', () => {
@@ -86,6 +116,15 @@ describe('docs/COVERAGE.md', () => {
         ({ line, name, tiers }) => `line ${line}: ${name}:${tiers}`,
       ),
     ).toEqual([]);
+  });
+
+  it('says of each test that `npm test` leaves out that it does', () => {
+    expect(ONLY_FULL.length).toBeGreaterThan(5);
+    const unmarked = QUOTED.filter(({ isMarkedFull }) => !isMarkedFull).filter(({ files, name }) => {
+      const places = files.filter((path) => isIn(path, name));
+      return places.length > 0 && places.every((path) => isOnlyFull(path, name));
+    });
+    expect(unmarked.map(({ line, name }) => `line ${line}: ${name}`)).toEqual([]);
   });
 
   it.each([
