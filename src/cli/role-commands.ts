@@ -84,7 +84,7 @@ export const CATALOG = {
     description: 'list the copies of the catalogue that lie in repositories',
     givesData: true,
     options: PLACES,
-    examples: ['modosu catalog copies --repository /srv/modosu', 'modosu catalog copies --offsite /mnt/vault --key-file /root/recovery-key'],
+    examples: ['modosu catalog copies --repository /srv/modosu/repository', 'modosu catalog copies --offsite /mnt/vault --key-file /root/recovery-key'],
   }),
   rebuild: role({
     path: 'catalog rebuild',
@@ -99,10 +99,10 @@ export const CATALOG = {
       'dry-run': { description: 'only show what would come back' },
     },
     examples: [
-      'modosu catalog rebuild --repository /srv/modosu --key-file /root/recovery-key --dry-run',
-      'modosu catalog rebuild --repository /srv/modosu --key-file /root/recovery-key',
+      'modosu catalog rebuild --repository /srv/modosu/repository --key-file /root/recovery-key --dry-run',
+      'modosu catalog rebuild --repository /srv/modosu/repository --key-file /root/recovery-key',
       'modosu catalog rebuild --offsite s3:https://store.example/backups --offsite-environment /root/store-credentials --key-file /root/recovery-key',
-      'modosu catalog rebuild --repository /srv/modosu --without-copy   # no key, or no copy',
+      'modosu catalog rebuild --repository /srv/modosu/repository --without-copy   # no key, or no copy',
     ],
   }),
   compare: role({
