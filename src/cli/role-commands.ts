@@ -39,11 +39,16 @@ export const MIGRATE = role({
   examples: ['modosu migrate'],
 });
 
+const ENV_FILE = {
+  value: 'file',
+  description: 'file with variables of the services, as systemd reads them; those of the environment count first',
+} as const;
+
 export const DOCTOR = role({
   path: 'doctor',
   description: 'check everything a run needs, and say what to do; exit code 0 only when nothing failed',
   givesData: true,
-  options: {},
+  options: { 'env-file': ENV_FILE },
   examples: ['modosu doctor', 'modosu doctor -o json   # the same for a script'],
 });
 
@@ -132,8 +137,15 @@ export const SUPPORT_BUNDLE = role({
   path: 'support-bundle',
   description: 'pack logs, configuration and the newest runs without secrets',
   givesData: true,
-  options: { file: { short: 'f', value: 'file', description: 'where to; modosu-support-TIME.tar.gz in this directory where left out' } },
-  examples: ['modosu support-bundle', 'modosu support-bundle --file /tmp/modosu-support.tar.gz'],
+  options: {
+    file: { short: 'f', value: 'file', description: 'where to; modosu-support-TIME.tar.gz in this directory where left out' },
+    'env-file': ENV_FILE,
+  },
+  examples: [
+    'modosu support-bundle',
+    'modosu support-bundle --file /tmp/modosu-support.tar.gz',
+    'modosu support-bundle --env-file /etc/modosu.env   # where secrets stand in it, so that they are taken out',
+  ],
 });
 
 /** Words in front of several roles. */

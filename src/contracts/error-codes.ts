@@ -1,6 +1,6 @@
 /**
  * Every error Modosu can answer with: its kind, whether trying again later may help, and the hint that is shown
- * when the place that throws has nothing more exact to say.
+ * when the place that throws has nothing more exact to say. What each means stands in `error-meanings.ts`.
  *
  * A code is stable: people script against it and `modosu explain CODE` prints this table. Add codes, never
  * reuse one for another meaning.
