@@ -13,7 +13,7 @@ export function figuresStore(database: Database, now: () => Date): Pick<Catalog,
         steps: (await rowsOf<StepRow>(manager, STEPS)).map(stepFigures),
         recoveryPoints: await rowsOf<RecoveryPointFigures>(manager, RECOVERY_POINTS),
         recoveries: await rowsOf<RecoveryFigures>(manager, RECOVERIES),
-        waysBack: (await rowsOf<{ readonly open: number; readonly expired: number }>(manager, WAYS_BACK, [now()]))[0] ?? { open: 0, expired: 0 },
+        wayBacks: (await rowsOf<{ readonly open: number; readonly expired: number }>(manager, WAY_BACKS, [now()]))[0] ?? { open: 0, expired: 0 },
       })),
   };
 }
@@ -56,4 +56,4 @@ FROM recovery_point GROUP BY server_id, kind, data_set ORDER BY server_id, kind,
 const RECOVERIES = `SELECT DISTINCT ON (server_id, kind) server_id AS "serverId", kind, recovery_seconds AS "recoverySeconds", lost_seconds AS "lostSeconds"
 FROM run WHERE state = 'succeeded' AND recovery_seconds IS NOT NULL ORDER BY server_id, kind, requested_at DESC, id DESC`;
 
-const WAYS_BACK = `SELECT ${COUNT} AS open, count(*) FILTER (WHERE expires_at <= $1)::float8 AS expired FROM way_back WHERE state = 'open'`;
+const WAY_BACKS = `SELECT ${COUNT} AS open, count(*) FILTER (WHERE expires_at <= $1)::float8 AS expired FROM way_back WHERE state = 'open'`;

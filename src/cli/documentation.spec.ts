@@ -5,11 +5,14 @@ import { estateSchema } from '../contracts/api/estate';
 import { parseProfileFile } from '../contracts/api/profile-file';
 import { relationSchema } from '../contracts/api/relation';
 import type { ModosuError } from '../contracts/errors';
+import { ROLE_COMMANDS } from './role-commands';
 import { parameterFaults, ruleFaults } from '../domain/consistency/relation-faults';
 import { inertProgram, wordsOf } from '../../test/support/inert-program';
 import { shippedProfile } from '../../test/support/judged-profile';
 
 const ROOT = join(__dirname, '../..');
+/** Where the image repository of all examples lies: what is copied in an emergency has to be what was declared. */
+const REPOSITORY = '/srv/modosu/repository';
 const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
@@ -119,10 +122,31 @@ describe('documentation', () => {
     'the estate in %s is one',
     (_page, text) => {
       const estate = parse(text.replace('AAAA…', 'AAAAC3NzaC1lZDI1NTE5AAAAIB1Ym9wQ2Vt0bL0n1Qx9d3l5sXn4u7z1w2e3r4t5y6u')) as object;
-      const around = { hypervisors: [{ name: 'local', kind: 'libvirt' }], repositories: [{ name: 'main', kind: 'directory', path: '/srv/modosu' }] };
+      const around = { hypervisors: [{ name: 'local', kind: 'libvirt' }], repositories: [{ name: 'main', kind: 'directory', path: REPOSITORY }] };
       expect(estateSchema.safeParse({ ...around, ...estate }).error).toBeUndefined();
     },
   );
+
+  describe('one path of the repository', () => {
+    const declared = BLOCKS.filter(({ language }) => language === 'yaml').flatMap(({ page, text }) =>
+      [...text.matchAll(/kind: directory,?\s+path: ([^\s,}]+)/g)].map(([, path]) => [page, path] as const),
+    );
+    const texts = [
+      ...PAGES.filter((page) => page !== 'docs/DEMO.md').map((page) => [page, readFileSync(join(ROOT, page), 'utf8')] as const),
+      ['help', ROLE_COMMANDS.flatMap(({ examples }) => examples).join('\n')] as const,
+    ];
+    /** `NAME=DIRECTORY` is of a repository that lies elsewhere now. */
+    const looked = texts.flatMap(([page, text]) => [...text.matchAll(/--repository (\/[^\s`']+)/g)].map(([, path]) => [page, path] as const));
+
+    it('is looked for in what people copy', () => {
+      expect([...new Set(declared.map(([page]) => page))]).toEqual(['README.md', 'docs/ADMINISTRATION.md', 'docs/DOMAIN-CONTROLLERS.md']);
+      expect([...new Set(looked.map(([page]) => page))]).toEqual(['docs/ADMINISTRATION.md', 'docs/OPERATIONS.md', 'help']);
+    });
+
+    it.each([...declared, ...looked])('%s: %s', (_page, path) => expect(path).toBe(REPOSITORY));
+
+    it('is made with the first steps', () => expect(readFileSync(join(ROOT, 'README.md'), 'utf8')).toContain(`mkdir -p ${REPOSITORY} `));
+  });
 
   const units = BLOCKS.filter(({ language, text }) => language === 'ini' && text.startsWith('[Unit]')).map(({ page, text }) => [page, text] as const);
   it('has units of services to look at', () => expect(units).toHaveLength(1));

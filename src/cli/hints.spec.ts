@@ -2,6 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ts from 'typescript';
 import { everyCommand, inertProgram, wordsOf } from '../../test/support/inert-program';
+import { undoRun } from './commands/undo';
+import type { CliContext } from './context';
+import type { Printer } from './output/printer';
 
 const ROOT = join(__dirname, '../..');
 
@@ -77,6 +80,31 @@ async function understand(command: string): Promise<void> {
   }
 }
 
+/** Where an undo is spoken of whose run has ended: a plan is made first, and needs no reason. */
+const OF_ENDED_RUNS: readonly string[] = [
+  'src/cli/commands/decisions.ts',
+  'src/cli/commands/undo.ts',
+  'src/cli/output/data.ts',
+  'src/cli/output/restore-sets.ts',
+  'src/cli/output/runs.ts',
+  'workflows/runbook/relations.ts',
+];
+const UNDO = 'modosu run undo ';
+const UNDOES = HINTS.filter(([file, command]) => command.startsWith(UNDO) && !command.includes(' --plan ') && !OF_ENDED_RUNS.includes(file));
+const OPEN_RUN = { id: `run_${'0'.repeat(26)}`, kind: 'restore-server', state: 'running', wayBack: null };
+
+/** Carries `run undo` out on a run that waits before go-live; gives what it has asked of the API. */
+async function undone(command: string): Promise<readonly string[]> {
+  const program = inertProgram();
+  await program.parseAsync([...wordsOf(command.replace(/^(modosu run undo) [A-Z]+/, `$1 ${OPEN_RUN.id}`)).slice(1)], { from: 'user' });
+  const undo = everyCommand(program).find((one) => one.name() === 'undo');
+  const asked: string[] = [];
+  const client = { get: async () => ({ value: OPEN_RUN }), post: async (path: string) => (asked.push(path), { value: OPEN_RUN }) };
+  const context = { client: async () => client } as unknown as CliContext;
+  await undoRun(context, { note: () => undefined, data: () => undefined } as unknown as Printer, undo?.args[0] ?? '', undo?.opts() ?? {});
+  return asked;
+}
+
 describe('hints', () => {
   it('are looked at, in messages and templates', () => {
     expect(HINTS.length).toBeGreaterThan(150);
@@ -96,6 +124,23 @@ describe('hints', () => {
     'modosu run show RUN --always',
   ])('`%s` would be noticed', async (command) => {
     await expect(understand(command)).rejects.toThrow();
+  });
+
+  it('tell of the undo of runs that may still be open', () => {
+    expect([...new Set(UNDOES.map(([file]) => file))].sort()).toEqual([
+      'src/api/runs/run-decisions.controller.ts',
+      'src/contracts/error-codes.ts',
+      'src/domain/way-back-rules.ts',
+    ]);
+    for (const file of OF_ENDED_RUNS) expect(HINTS.map(([name, command]) => name === file && command.startsWith(UNDO))).toContain(true);
+  });
+
+  it.each(UNDOES)('%s: %s works as long as the run has not gone live', async (_file, command) => {
+    expect(await undone(command)).toEqual([`/v1/runs/${OPEN_RUN.id}/cancel`]);
+  });
+
+  it('the undo of an open run without a reason would be noticed', async () => {
+    await expect(undone('modosu run undo VALUE')).rejects.toMatchObject({ code: 'USAGE' });
   });
 
   it('a command that is only named is none to be run', async () => understand('modosu backup image'));

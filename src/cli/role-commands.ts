@@ -39,11 +39,16 @@ export const MIGRATE = role({
   examples: ['modosu migrate'],
 });
 
+const ENV_FILE = {
+  value: 'file',
+  description: 'file with variables of the services, as systemd reads them; those of the environment count first',
+} as const;
+
 export const DOCTOR = role({
   path: 'doctor',
   description: 'check everything a run needs, and say what to do; exit code 0 only when nothing failed',
   givesData: true,
-  options: {},
+  options: { 'env-file': ENV_FILE },
   examples: ['modosu doctor', 'modosu doctor -o json   # the same for a script'],
 });
 
@@ -84,7 +89,7 @@ export const CATALOG = {
     description: 'list the copies of the catalogue that lie in repositories',
     givesData: true,
     options: PLACES,
-    examples: ['modosu catalog copies --repository /srv/modosu', 'modosu catalog copies --offsite /mnt/vault --key-file /root/recovery-key'],
+    examples: ['modosu catalog copies --repository /srv/modosu/repository', 'modosu catalog copies --offsite /mnt/vault --key-file /root/recovery-key'],
   }),
   rebuild: role({
     path: 'catalog rebuild',
@@ -99,10 +104,10 @@ export const CATALOG = {
       'dry-run': { description: 'only show what would come back' },
     },
     examples: [
-      'modosu catalog rebuild --repository /srv/modosu --key-file /root/recovery-key --dry-run',
-      'modosu catalog rebuild --repository /srv/modosu --key-file /root/recovery-key',
+      'modosu catalog rebuild --repository /srv/modosu/repository --key-file /root/recovery-key --dry-run',
+      'modosu catalog rebuild --repository /srv/modosu/repository --key-file /root/recovery-key',
       'modosu catalog rebuild --offsite s3:https://store.example/backups --offsite-environment /root/store-credentials --key-file /root/recovery-key',
-      'modosu catalog rebuild --repository /srv/modosu --without-copy   # no key, or no copy',
+      'modosu catalog rebuild --repository /srv/modosu/repository --without-copy   # no key, or no copy',
     ],
   }),
   compare: role({
@@ -132,8 +137,15 @@ export const SUPPORT_BUNDLE = role({
   path: 'support-bundle',
   description: 'pack logs, configuration and the newest runs without secrets',
   givesData: true,
-  options: { file: { short: 'f', value: 'file', description: 'where to; modosu-support-TIME.tar.gz in this directory where left out' } },
-  examples: ['modosu support-bundle', 'modosu support-bundle --file /tmp/modosu-support.tar.gz'],
+  options: {
+    file: { short: 'f', value: 'file', description: 'where to; modosu-support-TIME.tar.gz in this directory where left out' },
+    'env-file': ENV_FILE,
+  },
+  examples: [
+    'modosu support-bundle',
+    'modosu support-bundle --file /tmp/modosu-support.tar.gz',
+    'modosu support-bundle --env-file /etc/modosu.env   # where secrets stand in it, so that they are taken out',
+  ],
 });
 
 /** Words in front of several roles. */

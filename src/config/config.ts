@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { z } from 'zod';
+import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
 import { ModosuError } from '../contracts/errors';
 import { dataAddresses, dataServerProblems, type DataAddresses, type DataServerConfig } from './data-server';
+import { readSettings, withSettingsOfCommands } from './settings';
 import { stateLayout, type InstallationEndpoints, type StateLayout } from './state-layout';
 import { environmentSchema, SECRET_VARIABLES, type Environment } from './variables';
 
@@ -69,11 +71,20 @@ export function loadConfig(env: Env = process.env): Config {
 }
 
 /**
- * The same, for commands beside a running `modosu up` (`doctor`, `migrate`, a worker started by hand): what the environment leaves open is taken from the
- * state directory, where `up` has written its addresses.
+ * The same, for commands that people type beside services (`doctor`, `migrate`): what the environment leaves open is taken from the state directory, where
+ * services have written their settings and `up` its addresses.
  */
 export function loadConfigOfInstallation(env: Env = process.env): Config {
-  const config = loadConfig(env);
+  const layout = stateLayout(env.MODOSU_STATE_DIR || DEFAULT_STATE_DIRECTORY);
+  return withAddresses(loadConfig(withSettingsOfCommands(env, readSettings(layout))), env);
+}
+
+/** The same, for a service, which may be one beside `up` that was started by hand: what it leaves open is taken from the addresses of `up` alone. */
+export function loadConfigOfService(env: Env = process.env): Config {
+  return withAddresses(loadConfig(env), env);
+}
+
+function withAddresses(config: Config, env: Env): Config {
   const { layout } = config;
   const endpoints = readEndpoints(layout);
   const embedded = config.databaseUrl === null;
@@ -82,6 +93,7 @@ export function loadConfigOfInstallation(env: Env = process.env): Config {
     databaseUrl: config.databaseUrl ?? readIfPresent(layout.databaseUrlFile),
     databaseOwnerUrl: config.databaseOwnerUrl ?? (embedded ? readIfPresent(layout.databaseOwnerUrlFile) : null),
     temporalAddress: config.temporalAddress ?? endpoints?.temporalAddress ?? null,
+    temporalNamespace: env.MODOSU_TEMPORAL_NAMESPACE ? config.temporalNamespace : (endpoints?.temporalNamespace ?? config.temporalNamespace),
     dataServer: config.dataServer.addresses === null && endpoints !== null ? dataServerOf(config.dataServer, endpoints) : config.dataServer,
     apiPort: env.MODOSU_API_PORT === undefined && endpoints !== null ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
   };

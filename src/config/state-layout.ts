@@ -33,6 +33,8 @@ export interface StateLayout {
   readonly adminTokenFile: string;
   /** JSON of type `InstallationEndpoints`. */
   readonly endpointsFile: string;
+  /** JSON of type `ServiceSettings`; no secrets, for its owner alone. */
+  readonly settingsFile: string;
   readonly portsFile: string;
   readonly lockFile: string;
 }
@@ -59,6 +61,7 @@ export function stateLayout(stateDirectory: string): StateLayout {
     secretStoresFile: under('secret-stores.yaml'),
     adminTokenFile: under('secrets', 'admin-token'),
     endpointsFile: under(ENDPOINTS_FILE),
+    settingsFile: under('run', 'settings.json'),
     portsFile: under('run', 'ports.json'),
     lockFile: under('run', 'lock'),
   };

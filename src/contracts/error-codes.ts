@@ -1,6 +1,6 @@
 /**
  * Every error Modosu can answer with: its kind, whether trying again later may help, and the hint that is shown
- * when the place that throws has nothing more exact to say.
+ * when the place that throws has nothing more exact to say. What each means stands in `error-meanings.ts`.
  *
  * A code is stable: people script against it and `modosu explain CODE` prints this table. Add codes, never
  * reuse one for another meaning.
@@ -218,7 +218,7 @@ export const ERROR_CODES = {
   HEALTH_CHECK_FAILED: entry(
     'precondition',
     'never',
-    "The check's own words are in the detail; look at the server in its quarantine by restoring with --hold, or mend the declaration of the check.",
+    "The check's own words are in the detail. A restore puts the old server back before anything holds: to look at the restored one, leave the check out of the declaration for the next try and use --hold. Or mend the declaration of the check.",
   ),
   GUEST_TOO_SLOW: entry(
     'precondition',
@@ -250,7 +250,7 @@ export const ERROR_CODES = {
   WAY_BACK_NOT_NEWEST: entry('conflict', 'never', 'Undo the newer run first.'),
   WAY_BACK_INCOMPLETE: entry('precondition', 'never', 'A kept volume is missing or was exchanged; nothing was changed. Restore from a recovery point instead.'),
   WAY_BACK_EMPTY: entry('conflict', 'never', 'The hypervisor did not know the server before the restore: there is nothing to go back to.'),
-  RUN_NOT_LIVE: entry('conflict', 'never', 'Let it go live first (`modosu run go-live ID --reason TEXT`), or undo it.'),
+  RUN_NOT_LIVE: entry('conflict', 'never', 'Let it go live first (`modosu run go-live ID --reason TEXT`), or undo it (`modosu run undo ID --reason TEXT`).'),
   RUN_NOT_WAITING: entry('conflict', 'never', 'Only a run that waits before go-live can be told to; see `modosu run show ID`.'),
 
   // images and repositories
@@ -428,7 +428,11 @@ export const ERROR_CODES = {
     'never',
     'Something else stands where the off-site repository was or would be: connect the right medium, or correct the location. Nothing was changed.',
   ),
-  OFFSITE_MISSING: entry('precondition', 'never', 'The off-site repository was not made yet: apply the estate file while its storage is connected.'),
+  OFFSITE_MISSING: entry(
+    'precondition',
+    'never',
+    'Connect the storage of the off-site repository: the worker makes the repository there by itself. `modosu offsite list` shows whether it is there.',
+  ),
   OFFSITE_CREDENTIALS_WRONG: entry(
     'precondition',
     'never',

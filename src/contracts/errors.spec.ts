@@ -1,4 +1,5 @@
-import { ERROR_CODES, isErrorCode } from './error-codes';
+import { ERROR_CODES, isErrorCode, type ErrorCode } from './error-codes';
+import { ERROR_MEANINGS } from './error-meanings';
 import { isModosuError, ModosuError, toModosuError } from './errors';
 
 describe('ModosuError', () => {
@@ -32,5 +33,17 @@ describe('ERROR_CODES', () => {
     expect(code).toMatch(/^[A-Z][A-Z0-9_]+$/);
     expect(hint).toMatch(/^\S.*[.!]$/);
   });
+  it.each(Object.entries(ERROR_CODES))('%s has a meaning: one plain sentence that is not its hint', (code, { hint }) => {
+    const meaning = ERROR_MEANINGS[code as ErrorCode];
+    expect(meaning).toMatch(/^[A-Z\p{L}][^\n]{15,}\.$/u);
+    expect(meaning).not.toMatch(/\. [A-Z]/);
+    expect(hint).not.toContain(meaning);
+  });
+
+  it('have meanings that tell them apart, in the same order', () => {
+    expect(Object.keys(ERROR_MEANINGS)).toEqual(Object.keys(ERROR_CODES));
+    expect(new Set(Object.values(ERROR_MEANINGS)).size).toBe(Object.keys(ERROR_CODES).length);
+  });
+
   it('knows no code of an object prototype', () => expect(isErrorCode('constructor')).toBe(false));
 });

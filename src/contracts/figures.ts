@@ -54,7 +54,7 @@ export interface CatalogFigures {
   readonly recoveryPoints: readonly RecoveryPointFigures[];
   readonly recoveries: readonly RecoveryFigures[];
   /** Ways back that are open, and of these the ones whose time is over. */
-  readonly waysBack: { readonly open: number; readonly expired: number };
+  readonly wayBacks: { readonly open: number; readonly expired: number };
 }
 
 /** Upper bounds, in seconds, of the classes in which durations of steps are counted. */

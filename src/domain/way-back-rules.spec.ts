@@ -106,7 +106,10 @@ describe('the way back', () => {
   it('is given up only after go-live', () => {
     expect(code(() => requireConfirmable(wayBack()))).toBe('allowed');
     expect(() => requireConfirmable(wayBack({ wentLiveAt: null }))).toThrow(
-      expect.objectContaining({ code: 'RUN_NOT_LIVE', hint: 'Let it go live (modosu run go-live run_1 --reason TEXT) or undo it (modosu run undo run_1).' }),
+      expect.objectContaining({
+        code: 'RUN_NOT_LIVE',
+        hint: 'Let it go live (modosu run go-live run_1 --reason TEXT) or undo it (modosu run undo run_1 --reason TEXT).',
+      }),
     );
   });
 });

@@ -14,7 +14,7 @@ export function requireUndoable(wayBack: WayBackView, open: readonly WayBackView
   const [newer] = open;
   if (newer !== undefined && newer.runId !== wayBack.runId) {
     throw new ModosuError('WAY_BACK_NOT_NEWEST', `Run ${newer.runId} has replaced the volumes of ${wayBack.serverName} again after run ${wayBack.runId}.`, {
-      hint: `Undo that one first (modosu run undo ${newer.runId}), or delete what it has kept (modosu run confirm ${newer.runId} --reason TEXT).`,
+      hint: `Undo that one first (modosu run undo ${newer.runId} --reason TEXT), or delete what it has kept (modosu run confirm ${newer.runId} --reason TEXT).`,
       context: { runId: newer.runId },
     });
   }
@@ -28,7 +28,7 @@ export function requireConfirmable(wayBack: WayBackView): void {
   requireOpen(wayBack);
   if (wayBack.wentLiveAt === null) {
     throw new ModosuError('RUN_NOT_LIVE', `The server of run ${wayBack.runId} has not gone live: its old volumes may still be needed.`, {
-      hint: `Let it go live (modosu run go-live ${wayBack.runId} --reason TEXT) or undo it (modosu run undo ${wayBack.runId}).`,
+      hint: `Let it go live (modosu run go-live ${wayBack.runId} --reason TEXT) or undo it (modosu run undo ${wayBack.runId} --reason TEXT).`,
     });
   }
 }

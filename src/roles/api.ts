@@ -1,11 +1,12 @@
 import { createApiApplication } from '../api/application';
-import { loadConfigOfInstallation, requireServices } from '../config/config';
+import { loadConfigOfService, requireServices } from '../config/config';
 import { createLog } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError } from '../contracts/errors';
 import { directoryProfiles } from '../profiles/profile-source';
 import { createRunStarter } from '../temporal/run-starter';
 import { tellParent } from './parent';
+import { writeSettings } from './settings';
 import { aborted } from './shutdown';
 import { Adapters, openCatalog, openTemporal } from './wiring';
 
@@ -14,8 +15,9 @@ import { Adapters, openCatalog, openTemporal } from './wiring';
  * Temporal is away it serves reads and refuses new runs. Throws `PORT_TAKEN`.
  */
 export async function runApi(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
-  const config = requireServices(loadConfigOfInstallation(env));
+  const config = requireServices(loadConfigOfService(env));
   const log = createLog({ level: config.logLevel, role: 'api' });
+  await writeSettings('api', config, env, log);
   const catalog = openCatalog(config.databaseUrl, log);
   const runStarter = createRunStarter(openTemporal(config));
   try {

@@ -7,6 +7,7 @@ import { directoryProfiles } from '../profiles/profile-source';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { createRunStarter } from '../temporal/run-starter';
 import { readArguments } from './arguments';
+import { withEnvFile } from './env-file';
 import { fail, failed, look, ok, type Check } from './doctor/check';
 import { checkEstate } from './doctor/estate';
 import { render, reportOf } from './doctor/report';
@@ -28,8 +29,8 @@ import { Adapters, openCatalog, openDataRepository, openTemporal } from './wirin
  * Looks at each thing a run needs and says what is wrong and what to do. Changes nothing. Returns the exit code: 0 only when nothing failed. Throws `USAGE`.
  */
 export async function runDoctor(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void): Promise<number> {
-  const { output } = readArguments(DOCTOR, args);
-  const report = reportOf(await examine(env));
+  const { output, text } = readArguments(DOCTOR, args);
+  const report = reportOf(await examine(await withEnvFile(env, text('env-file'))));
   write(render(report, output));
   return report.failed === 0 ? 0 : 1;
 }
@@ -46,7 +47,7 @@ export async function examine(env: NodeJS.ProcessEnv): Promise<readonly Check[]>
     ...checkInstallation(config),
     ...checkPrograms(config.dataServer.directory !== null),
     ...(await checkPayloadKeys(config)),
-    ...(await checkServices(config)),
+    ...(await checkServices(config, env)),
     ...(await checkDataRepository(() => openDataRepository(config), config.dataServer.directory)),
     ...(await checkApi(config)),
   ];
@@ -72,7 +73,7 @@ function checkInstallation(config: Config): readonly Check[] {
 }
 
 /** Without the catalogue nobody knows what else to look at. */
-async function checkServices(config: Config): Promise<readonly Check[]> {
+async function checkServices(config: Config, env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
   const log = createLog({ level: 'silent', role: 'doctor' });
   const { databaseUrl } = config;
   if (databaseUrl === null) {
@@ -83,7 +84,7 @@ async function checkServices(config: Config): Promise<readonly Check[]> {
     const found = await checkCatalog(catalog);
     const answers = found.every(({ state }) => state === 'ok');
     const copies = answers ? await checkCatalogCopies(catalog, new DirectorySecrets(config.layout.secrets)) : [];
-    const stores = answers ? await checkSecretStores(catalog, new Adapters(config).secretStores()) : [];
+    const stores = answers ? await checkSecretStores(catalog, new Adapters(config, env).secretStores()) : [];
     const profiles = answers ? await look('profiles', () => checkProfiles(catalog, directoryProfiles(config.profileDirectory))) : [];
     return [...found, ...copies, ...stores, ...profiles, ...(await checkRuns(config, answers ? catalog : null))];
   } finally {

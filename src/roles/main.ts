@@ -3,13 +3,15 @@ import { tellFailure } from '../cli/failure';
 import { createLog } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError, toModosuError } from '../contracts/errors';
+import { commandLine } from './command-line';
 import { tellParent } from './parent';
 import { shutdownSignal } from './shutdown';
 
 /** The program `modosu`. A role is a composition root of its own and is loaded only when it is asked for; everything else is the CLI. */
 const SERVICES = ['up', 'api', 'worker'] as const;
 
-async function main([command, ...rest]: readonly string[]): Promise<number> {
+async function main(argv: readonly string[]): Promise<number> {
+  const { command, rest } = commandLine(argv);
   const wantsHelp = rest.includes('--help') || rest.includes('-h');
   if (command === undefined || wantsHelp) return cli();
   if ((SERVICES as readonly string[]).includes(command)) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { constants, copyFile, link, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -5,7 +6,8 @@ import { stringify } from 'yaml';
 import { SUPPORT_BUNDLE } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
-import { stateLayout } from '../config/state-layout';
+import { readSettings, secretsUnknownTo, withSettings, type ServiceSettings } from '../config/settings';
+import { stateLayout, type StateLayout } from '../config/state-layout';
 import { programVersion } from '../config/version';
 import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
 import { isModosuError, ModosuError, toModosuError } from '../contracts/errors';
@@ -16,6 +18,7 @@ import { errorCode, errorMessage } from '../system/files';
 import { readArguments } from './arguments';
 import { examine } from './doctor';
 import { reportOf, type ReportFormat } from './doctor/report';
+import { withEnvFile } from './env-file';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
 import { withoutSecrets } from './support/hidden-in-json';
@@ -31,15 +34,19 @@ const DOCTOR_TIMEOUT_MS = 60_000;
  *
  * Throws `USAGE`, `SUPPORT_BUNDLE_REFUSED` (a secret that cannot be read, a file that is there already), `PROGRAM_MISSING`.
  */
-export async function runSupportBundle(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void, now = new Date()): Promise<number> {
-  const { file, format } = optionsOf(args, now);
+export async function runSupportBundle(typed: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void, now = new Date()): Promise<number> {
+  const { file, format, envFile } = optionsOf(args, now);
+  const env = await withEnvFile(typed, envFile);
   const config = configOrNull(env);
   const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
-  const hide = await hideSecretsOf(layout, env);
+  const settings = readSettings(layout);
+  requireSecrets(env, settings, layout);
+  const ofService = withSettings(env, settings);
+  const hide = await hideSecretsOf(layout, ofService);
   const files = [
     README,
     about(programVersion(), now),
-    configuration(env),
+    configuration(ofService, settings?.notShown),
     ...(await logs(layout.logs)),
     ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat(),
   ];
@@ -66,6 +73,22 @@ function rendered(packed: Packed, format: ReportFormat): string {
   return `${file} (${formatBytes(sizeBytes)})\n${files.map((name) => `  ${name}\n`).join('')}Secrets are taken out; names of servers, paths and reasons are in it, and so are programs with their arguments, queries, parameters of relations and evidence of steps. Look through it before you give it away.\n`;
 }
 
+/**
+ * A secret that a service was given in a variable lies in no file that is known here: it cannot be hidden in what the service has written. The URL of the
+ * database is one that `up` has written down among the secrets.
+ */
+function requireSecrets(env: NodeJS.ProcessEnv, settings: ServiceSettings | null, layout: StateLayout): void {
+  if (settings === null) return;
+  const isKept = (name: string): boolean => name === 'MODOSU_DATABASE_URL' && settings.role === 'up' && existsSync(layout.databaseUrlFile);
+  const unknown = secretsUnknownTo(env, settings).filter((name) => !isKept(name));
+  if (unknown.length === 0) return;
+  throw new ModosuError(
+    'SUPPORT_BUNDLE_REFUSED',
+    `\`modosu ${settings.role}\` was given secrets in its environment that are not known here, so nobody could take them out: ${unknown.join(', ')}.`,
+    { hint: 'Name the file with its variables: `modosu support-bundle --env-file /etc/modosu.env`, or set them here.', context: { variables: [...unknown] } },
+  );
+}
+
 /** A configuration that is wrong is something to look at, too: `doctor` says what is wrong with it. */
 function configOrNull(env: NodeJS.ProcessEnv): Config | null {
   try {
@@ -81,7 +104,7 @@ const README: BundleFile = {
   text: `Made by \`modosu support-bundle\`.
 
 about.json          versions and machine
-configuration.json  which variables are set; not the values of those with a secret inside
+configuration.json  which variables are set, here and of the service that started last; not the values of those with a secret inside
 doctor.json         what \`modosu doctor\` found
 logs/               the ends of the logs
 catalogue/          estate, newest runs and recovery points, open ways back, figures, verdict on the audit
@@ -161,9 +184,9 @@ async function orRefused(path: string, write: () => Promise<void>): Promise<void
   }
 }
 
-function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly format: ReportFormat } {
+function optionsOf(args: readonly string[], now: Date): { readonly file: string; readonly format: ReportFormat; readonly envFile: string | null } {
   const { output, text } = readArguments(SUPPORT_BUNDLE, args);
   const file = text('file') ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`;
   if (file === '') throw new ModosuError('USAGE', '`modosu support-bundle`: --file needs a path.', { hint: 'See `modosu support-bundle --help`.' });
-  return { file: resolve(file), format: output };
+  return { file: resolve(file), format: output, envFile: text('env-file') };
 }

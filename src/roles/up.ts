@@ -1,6 +1,7 @@
 import { createLog, type Log } from '../config/log';
 import { loadConfig } from '../config/config';
 import { ModosuError } from '../contracts/errors';
+import { writeSettings } from './settings';
 import { aborted } from './shutdown';
 import { Installation } from './up/installation';
 import { prepareStateDirectory } from './up/state-directory';
@@ -19,6 +20,7 @@ export async function runUp(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<
   const lockLost = lock.lost.then(() => {
     throw new ModosuError('ALREADY_RUNNING', `The lock ${config.layout.lockFile} was lost: somebody ended its holder.`, { hint: 'Start `modosu up` again.' });
   });
+  await writeSettings('up', config, env, log);
   lockLost.catch(() => undefined); // it also rejects at our own release, when nobody listens any more
   const installation = new Installation(config, env, log);
   try {

@@ -104,7 +104,11 @@ export class Adapters {
   private identity: Promise<SshIdentity> | null = null;
   private stores: DeclaredStores | null = null;
 
-  constructor(private readonly config: Config) {}
+  /** @param env where credentials of servers may stand in variables */
+  constructor(
+    private readonly config: Config,
+    private readonly env: NodeJS.ProcessEnv = process.env,
+  ) {}
 
   readonly hypervisor = (declaration: HypervisorDeclaration): Hypervisor =>
     once(this.hypervisors, declaration, () => {
@@ -150,7 +154,7 @@ export class Adapters {
   /** Those that the administrator of this worker has declared. */
   readonly secretStores = (): DeclaredStores =>
     (this.stores ??= new DeclaredStores(this.config.secretStoresFile, {
-      variables: credentialVariables(),
+      variables: credentialVariables(this.env),
       secrets: new DirectorySecrets(this.config.layout.secrets),
     }));
 

@@ -9,7 +9,7 @@ import {
   createVerificationActivities,
 } from '../../activities/registry';
 import type { Catalog } from '../catalog/catalog';
-import { loadConfigOfInstallation, requireServices, type ServiceConfig } from '../config/config';
+import { loadConfigOfService, requireServices, type ServiceConfig } from '../config/config';
 import { createLog, type Log } from '../config/log';
 import { programVersion } from '../config/version';
 import type { AlertChannel } from '../contracts/alert';
@@ -28,6 +28,7 @@ import { syncSchedules } from '../temporal/schedules';
 import { connectWorkers, WorkerFactory } from '../temporal/worker-factory';
 import { builtWorkflowBundle } from '../temporal/workflow-bundle';
 import { tellParent } from './parent';
+import { writeSettings } from './settings';
 import { aborted } from './shutdown';
 import { keepCatalogueUntil } from './worker/catalogue-keeper';
 import { sweepUntil } from './worker/janitor';
@@ -46,8 +47,9 @@ const HYPERVISORS_POLL_MS = 2_000;
  * start.
  */
 export async function runWorker(env: NodeJS.ProcessEnv, stop: AbortSignal): Promise<void> {
-  const config = requireServices(loadConfigOfInstallation(env));
+  const config = requireServices(loadConfigOfService(env));
   const log = createLog({ level: config.logLevel, role: 'worker' });
+  await writeSettings('worker', config, env, log);
   const workflowBundle = builtWorkflowBundle();
   const catalog = openCatalog(config.databaseUrl, log);
   const temporal = openTemporal(config);

@@ -18,7 +18,7 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
   describe('figures', () => {
     it('of a catalogue without anything', async () => {
       const { catalog } = subject();
-      expect(await catalog.figures()).toEqual({ runs: [], waiting: 0, steps: [], recoveryPoints: [], recoveries: [], waysBack: { open: 0, expired: 0 } });
+      expect(await catalog.figures()).toEqual({ runs: [], waiting: 0, steps: [], recoveryPoints: [], recoveries: [], wayBacks: { open: 0, expired: 0 } });
     });
 
     it('count runs by kind and state, and those that wait for a person', async () => {
@@ -119,9 +119,9 @@ export function figuresContract(subject: () => CatalogUnderTest): void {
       const { catalog, advance } = subject();
       const server = await givenServer(catalog);
       await finishedRestore(catalog, server);
-      expect((await catalog.figures()).waysBack).toEqual({ open: 1, expired: 0 });
+      expect((await catalog.figures()).wayBacks).toEqual({ open: 1, expired: 0 });
       advance(8 * 86_400_000);
-      expect((await catalog.figures()).waysBack).toEqual({ open: 1, expired: 1 });
+      expect((await catalog.figures()).wayBacks).toEqual({ open: 1, expired: 1 });
     });
   });
 }

@@ -84,6 +84,32 @@ describe('the estate', () => {
     expect(answer).toMatchObject({ status: 412, body: { code: 'IF_MATCH_FAILED' } });
   });
 
+  describe('with prune, after somebody else has declared more since the difference was shown', () => {
+    const SERVERS = ['db01', 'web01'].map((name) => ({ ...ESTATE.servers[0], name }));
+    const BOTH = { ...ESTATE, servers: SERVERS };
+    beforeEach(async () => {
+      await api.createServer('web01');
+      expect((await api.call('POST', '/v1/estate', { body: { estate: BOTH } })).status).toBe(200);
+    });
+
+    it.each([
+      ['a relation', { relations: [{ name: 'web-needs-db', type: 'depends-on', server: 'web01', peers: [{ server: 'db01' }] }] }],
+      ['a group', { groups: [{ name: 'shop', servers: ['web01', 'db01'] }] }],
+      ['an off-site repository', { offsite: [{ name: 'vault', location: '/mnt/vault' }] }],
+      ['a policy', { policies: [{ name: 'daily', timeZone: 'UTC', image: { schedule: { every: 'day', at: '02:30' }, retention: { last: 3 } } }] }],
+    ])('%s: nothing is applied', async (_what, theirs) => {
+      const ours = { estate: BOTH, prune: true };
+      const { headers } = await api.call('POST', '/v1/estate/diff', { body: ours });
+      expect(await api.call('POST', '/v1/estate', { body: { estate: { ...BOTH, ...theirs } } })).toMatchObject({ status: 200 });
+      const before = (await api.call('POST', '/v1/estate/diff', { body: ours })).body;
+      const answer = await api.call('POST', '/v1/estate', { body: ours, headers: { 'If-Match': headers.get('etag') ?? '' } });
+      expect(answer).toMatchObject({ status: 412, body: { code: 'IF_MATCH_FAILED' } });
+      const after = await api.call('POST', '/v1/estate/diff', { body: ours });
+      expect(after.body).toEqual(before);
+      expect(await api.call('POST', '/v1/estate', { body: ours, headers: { 'If-Match': after.headers.get('etag') ?? '' } })).toMatchObject({ status: 200 });
+    });
+  });
+
   it('lets only one of two applications with the same difference through', async () => {
     const { headers } = await api.call('POST', '/v1/estate/diff', { body: { estate: ESTATE } });
     const apply = () => api.call('POST', '/v1/estate', { body: { estate: ESTATE }, headers: { 'If-Match': headers.get('etag') ?? '' } });

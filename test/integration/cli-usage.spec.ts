@@ -125,9 +125,14 @@ describe('modosu, usage', () => {
   it('explains a code without asking the API', async () => {
     const { code, stdout } = await cli(['explain', 'server_busy']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/SERVER_BUSY/);
+    expect(stdout).toMatch(/^code +SERVER_BUSY\nmeaning +A run that has not ended holds the server, and only one may\.\nkind +conflict\n/);
     expect(stdout).toMatch(/exit code +5/);
-    expect(JSON.parse((await cli(['explain', 'PLAN_BLOCKED', '-o', 'json'])).stdout)).toMatchObject({ code: 'PLAN_BLOCKED', exitCode: 9 });
+    expect(JSON.parse((await cli(['explain', 'PLAN_BLOCKED', '-o', 'json'])).stdout)).toMatchObject({
+      code: 'PLAN_BLOCKED',
+      exitCode: 9,
+      meaning: 'Findings of the plan say that it must not be carried out as it is.',
+    });
+    expect(parse((await cli(['explain', 'PLAN_BLOCKED', '-o', 'yaml'])).stdout)).toMatchObject({ meaning: expect.any(String) as string, kind: 'conflict' });
   });
 
   it.each([

@@ -10,13 +10,15 @@ jest.setTimeout(120_000);
 
 interface Doctor {
   readonly failed: number;
-  readonly checks: readonly { readonly subject: string; readonly state: string }[];
+  readonly checks: readonly { readonly subject: string; readonly state: string; readonly code?: string | null }[];
 }
 
 describe('modosu support-bundle', () => {
   const state = new TestState();
   const directory = mkdtempSync(join(tmpdir(), 'modosu-bundle-test-'));
-  const up = state.up();
+  /** As the unit of a service has it, and nobody's shell. */
+  const profiles = join(directory, 'profiles');
+  const up = state.up({ MODOSU_PROFILES_DIR: profiles, MODOSU_TEMPORAL_NAMESPACE: 'of-the-unit' });
   let secrets: ReadonlyMap<string, string>;
 
   const bundle = (file: string, env: Readonly<Record<string, string>> = {}, ...more: readonly string[]): Promise<Outcome> =>
@@ -33,6 +35,7 @@ describe('modosu support-bundle', () => {
 
   beforeAll(async () => {
     mkdirSync(join(directory, 'tmp'));
+    mkdirSync(profiles);
     await up.ready();
     const keys = JSON.parse(state.read('secrets/payload-keys.json')) as { readonly keys: Readonly<Record<string, string>> };
     secrets = new Map([
@@ -115,12 +118,46 @@ describe('modosu support-bundle', () => {
     expect(JSON.parse(read('configuration.json'))).toMatchObject({
       MODOSU_WAY_BACK_DAYS: '9',
       MODOSU_STATE_DIR: state.directory,
+      MODOSU_PROFILES_DIR: profiles,
+      MODOSU_TEMPORAL_NAMESPACE: 'of-the-unit',
       MODOSU_MADE_UP: '(set, not shown)',
       MODOSU_TOKEN: '(set, not shown)',
     });
     expect(JSON.parse(read('catalogue/audit.json'))).toMatchObject({ intact: true });
     expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'api')).toMatchObject({ state: 'ok' });
     expect(leftBehind()).toEqual([]);
+  });
+
+  it('and `doctor` see the configuration of the service, whatever the shell does not know; the form may stand in front', async () => {
+    writeFileSync(join(profiles, 'broken.yaml'), 'format: none\n');
+    const { stdout } = await state.run(['-o', 'json', 'doctor']);
+    rmSync(join(profiles, 'broken.yaml'));
+    const { checks } = JSON.parse(stdout) as Doctor;
+    expect(checks.find(({ subject }) => subject === 'profiles')).toMatchObject({ state: 'fail', code: 'PROFILE_INVALID' });
+    expect(checks.find(({ subject }) => subject === 'temporal')).toMatchObject({ state: 'ok' });
+    expect(stdout).toContain('of-the-unit');
+    expect(statSync(join(state.directory, 'run/settings.json')).mode & 0o777).toBe(0o600);
+  });
+
+  it('is refused while a secret of the service is known to it alone, and hides it with the file that it stands in', async () => {
+    const settings = join(state.directory, 'run/settings.json');
+    const before = readFileSync(settings, 'utf8');
+    const { notShown, ...more } = JSON.parse(before) as { readonly notShown: readonly string[] };
+    writeFileSync(settings, JSON.stringify({ ...more, notShown: [...notShown, 'MODOSU_WEBHOOK_SECRET'] }));
+    const log = join(state.directory, 'logs/worker.log');
+    appendFileSync(log, '{"msg":"signed with of-the-unit-alone #1 here"}\n');
+    const file = join(directory, 'unit.tar.gz');
+    expect(await bundle(file)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/SUPPORT_BUNDLE_REFUSED: .*: MODOSU_WEBHOOK_SECRET\.\n[^]*--env-file \/etc\/modosu\.env/) as string,
+    });
+    const variables = join(directory, 'modosu.env');
+    writeFileSync(variables, '# of the unit\nMODOSU_WEBHOOK_SECRET=of-the-unit-alone #1\nMODOSU_WEBHOOK_URL=https://alerts.example/hook\n', { mode: 0o600 });
+    expect(await bundle(file, {}, '--env-file', variables)).toMatchObject({ exitCode: 0 });
+    writeFileSync(settings, before);
+    const { read } = unpack(file);
+    expect(read('logs/worker.log')).toContain('{"msg":"signed with [redacted] here"}');
+    expect(JSON.parse(read('configuration.json'))).toMatchObject({ MODOSU_WEBHOOK_SECRET: '(set, not shown)', MODOSU_PROFILES_DIR: profiles });
   });
 
   it('as JSON says what is in it', async () => {

@@ -10,12 +10,12 @@ export interface Countable {
   readonly steps: readonly { readonly kind: RunKind; readonly step: StoredStep }[];
   readonly points: readonly RecoveryPointRow[];
   /** Open ones only. */
-  readonly waysBack: readonly WayBackView[];
+  readonly wayBacks: readonly WayBackView[];
   readonly now: Date;
 }
 
 /** The figures of the catalogue in memory, counted one by one. */
-export function countFigures({ runs, steps, points, waysBack, now }: Countable): CatalogFigures {
+export function countFigures({ runs, steps, points, wayBacks, now }: Countable): CatalogFigures {
   const measured = runs
     .filter((run) => run.state === 'succeeded' && run.recoverySeconds !== null)
     .sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime());
@@ -30,7 +30,7 @@ export function countFigures({ runs, steps, points, waysBack, now }: Countable):
       recoverySeconds: recoverySeconds ?? 0,
       lostSeconds,
     })),
-    waysBack: { open: waysBack.length, expired: waysBack.filter(({ expiresAt }) => Date.parse(expiresAt) <= now.getTime()).length },
+    wayBacks: { open: wayBacks.length, expired: wayBacks.filter(({ expiresAt }) => Date.parse(expiresAt) <= now.getTime()).length },
   };
 }
 

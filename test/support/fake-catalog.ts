@@ -995,7 +995,7 @@ export class FakeCatalog implements Catalog {
       runs: this.runList(),
       steps,
       points: [...this.points.values()],
-      waysBack: await this.wayBacks.listWayBacks({ state: 'open' }),
+      wayBacks: await this.wayBacks.listWayBacks({ state: 'open' }),
       now: this.now(),
     });
   };

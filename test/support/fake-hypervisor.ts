@@ -27,7 +27,7 @@ import { FakeGuestAgent } from './fake-guest-agent';
 import { FakeOnlineBackups } from './fake-online-backup';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
 import { filesUsedBy, usesSameFiles, type FakeDefinition, type FakeDisk, type FakeNic, type FakeServer } from './fake-server';
-import { FakeWaysBack } from './fake-ways-back';
+import { FakeWayBacks } from './fake-way-backs';
 
 /** Failures a test can switch on. Methods are named as in the port. */
 export interface FakeFaults {
@@ -56,7 +56,7 @@ export class FakeHypervisor implements Hypervisor {
   /** Of the accounts in its guests, by account. */
   readonly passwords = new Map<string, string>();
   private readonly servers = new Map<string, FakeServer>();
-  private readonly waysBack = new FakeWaysBack();
+  private readonly wayBacks = new FakeWayBacks();
   /** Online backups, with faults of their own. */
   readonly online = new FakeOnlineBackups({
     definition: (server) => this.held(server).definition,
@@ -378,7 +378,7 @@ export class FakeHypervisor implements Hypervisor {
     if (keptDisks.length > 0 && request.definition.from !== 'present') {
       throw new ModosuError('SWAP_REFUSED', 'Disks are kept only with the present definition.');
     }
-    this.waysBack.requireNotForbidden(server, fence.runId);
+    this.wayBacks.requireNotForbidden(server, fence.runId);
     for (const path of [...volumes.map(({ newPath }) => newPath), ...keptDisks.map((disk) => disk.path)]) {
       if (!(await fileExists(path))) throw new ModosuError('SWAP_REFUSED', `The volume ${path} is not there.`);
     }
@@ -405,34 +405,34 @@ export class FakeHypervisor implements Hypervisor {
       generationId: basis.generationId !== null && request.renewGenerationId ? randomUUID() : basis.generationId,
     };
     const quarantined = basis.nics.filter((nic) => nic.linkUp && inQuarantine(nic)).map(({ mac }) => mac);
-    await this.waysBack.keep(server, fence.runId, present?.definition ?? null, definition, { ofRunId: null, quarantined });
+    await this.wayBacks.keep(server, fence.runId, present?.definition ?? null, definition, { ofRunId: null, quarantined });
     this.servers.set(server.uuid, { definition, powerState: 'off', fence: { ...fence, released: false } });
     return this.swapped(server, fence);
   }
 
   async revertSwap(server: ServerRef, fence: Fence): Promise<void> {
     this.enter('revertSwap', server);
-    const record = this.waysBack.open(server, fence.runId);
+    const record = this.wayBacks.open(server, fence.runId);
     const held = this.servers.get(server.uuid);
-    if (record === null) return this.waysBack.forbid(server, fence.runId);
+    if (record === null) return this.wayBacks.forbid(server, fence.runId);
     if (held === undefined && (record.before !== null || record.taken)) {
       throw new ModosuError('SERVER_GONE', `${server.name} vanished after its disks were swapped.`);
     }
-    if (held !== undefined && this.waysBack.isSwappedBy(record, held.definition)) {
+    if (held !== undefined && this.wayBacks.isSwappedBy(record, held.definition)) {
       this.fenced(server, fence);
       this.requireStopped(server);
       if (record.before === null) this.servers.delete(server.uuid);
-      else held.definition = { ...this.waysBack.returned(record, record.before, held.definition), domainName: held.definition.domainName };
+      else held.definition = { ...this.wayBacks.returned(record, record.before, held.definition), domainName: held.definition.domainName };
     } else if (held !== undefined && !isHeldBy(held.fence, fence)) {
       return;
     }
-    this.waysBack.markReverted(fence.runId);
+    this.wayBacks.markReverted(fence.runId);
   }
 
   async attachOldDisk(server: ServerRef, fence: Fence, disk: OldDisk): ReturnType<Hypervisor['attachOldDisk']> {
     this.enter('attachOldDisk', server);
     const held = this.fenced(server, fence);
-    const before = this.waysBack.open(server, fence.runId)?.before ?? null;
+    const before = this.wayBacks.open(server, fence.runId)?.before ?? null;
     const isReplaced =
       before?.disks.some(({ target, path }) => target === disk.target && path === disk.path) === true && !filesUsedBy(held.definition).includes(disk.path);
     if (!isReplaced) throw new ModosuError('PATH_NOT_ALLOWED', `${disk.path} is not what run ${fence.runId} has replaced.`);
@@ -514,18 +514,18 @@ export class FakeHypervisor implements Hypervisor {
   async goLive(server: ServerRef, fence: Fence): ReturnType<Hypervisor['goLive']> {
     this.enter('goLive', server);
     this.fencedUnlessGone(server, fence);
-    const record = this.waysBack.open(server, fence.runId);
+    const record = this.wayBacks.open(server, fence.runId);
     if (record === null) return { raised: [] };
     const held = this.held(server);
-    if (!this.waysBack.isSwappedBy(record, held.definition)) return { raised: [] };
+    if (!this.wayBacks.isSwappedBy(record, held.definition)) return { raised: [] };
     held.definition = { ...held.definition, nics: held.definition.nics.map((nic) => (record.quarantined.includes(nic.mac) ? { ...nic, linkUp: true } : nic)) };
     return { raised: record.quarantined };
   }
 
   async keptBy(server: ServerRef, runId: string): ReturnType<Hypervisor['keptBy']> {
     this.enter('keptBy', server);
-    const record = this.waysBack.open(server, runId);
-    return record === null ? null : this.waysBack.factsOf(record);
+    const record = this.wayBacks.open(server, runId);
+    return record === null ? null : this.wayBacks.factsOf(record);
   }
 
   async writtenBytes(server: ServerRef): ReturnType<Hypervisor['writtenBytes']> {
@@ -539,16 +539,16 @@ export class FakeHypervisor implements Hypervisor {
     this.enter('returnVolumes', server);
     const held = this.fenced(server, fence);
     if (ofRunId === fence.runId) throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself.`);
-    const source = this.waysBack.source(server, ofRunId);
-    const ours = this.waysBack.open(server, fence.runId);
-    if (ours !== null && this.waysBack.isSwappedBy(ours, held.definition)) return this.swapped(server, fence);
+    const source = this.wayBacks.source(server, ofRunId);
+    const ours = this.wayBacks.open(server, fence.runId);
+    if (ours !== null && this.wayBacks.isSwappedBy(ours, held.definition)) return this.swapped(server, fence);
     this.requireStopped(server);
-    this.waysBack.requireStaying(source, held.definition);
-    const definition: FakeDefinition = { ...this.waysBack.returned(source, source.before, held.definition), domainName: held.definition.domainName };
+    this.wayBacks.requireStaying(source, held.definition);
+    const definition: FakeDefinition = { ...this.wayBacks.returned(source, source.before, held.definition), domainName: held.definition.domainName };
     if (usesSameFiles(held.definition, definition)) throw new ModosuError('SWAP_REFUSED', `${server.name} uses the kept volumes already.`);
-    this.waysBack.requireNotForbidden(server, fence.runId);
-    await this.waysBack.requireComplete(source);
-    await this.waysBack.keep(server, fence.runId, held.definition, definition, { ofRunId, quarantined: [] });
+    this.wayBacks.requireNotForbidden(server, fence.runId);
+    await this.wayBacks.requireComplete(source);
+    await this.wayBacks.keep(server, fence.runId, held.definition, definition, { ofRunId, quarantined: [] });
     held.definition = definition;
     return this.swapped(server, fence);
   }
@@ -558,14 +558,14 @@ export class FakeHypervisor implements Hypervisor {
     this.fencedUnlessGone(server, fence);
     const held = this.servers.get(server.uuid);
     if (held !== undefined) held.oldDisks = [];
-    return { deleted: await this.waysBack.discard(server, ofRunId, this.servers.values()) };
+    return { deleted: await this.wayBacks.discard(server, ofRunId, this.servers.values()) };
   }
 
   async discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void> {
     this.enter('discardVolumes');
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     this.requireUnused(request.paths);
-    this.waysBack.requireNotStranded(request.runId, request.paths, this.servers);
+    this.wayBacks.requireNotStranded(request.runId, request.paths, this.servers);
     const leftBehind: string[] = [];
     for (const path of request.paths) {
       await rm(path, { force: true });
@@ -601,10 +601,10 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   private async swapped(server: ServerRef, fence: Fence): ReturnType<Hypervisor['swap']> {
-    const record = this.waysBack.open(server, fence.runId);
+    const record = this.wayBacks.open(server, fence.runId);
     if (record === null) throw new ModosuError('WAY_BACK_NOT_FOUND', `Nothing is kept of run ${fence.runId}.`);
-    this.waysBack.markTaken(fence.runId);
-    return { generationId: this.held(server).definition.generationId, kept: await this.waysBack.factsOf(record) };
+    this.wayBacks.markTaken(fence.runId);
+    return { generationId: this.held(server).definition.generationId, kept: await this.wayBacks.factsOf(record) };
   }
 
   private requireStopped(server: ServerRef): void {

@@ -3,6 +3,7 @@ import { Body, Controller, Headers, HttpCode, Post, Res } from '@nestjs/common';
 import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
 import { estateChangesSchema, estateRequestSchema, type EstateChangesView, type EstateRequest } from '../../contracts/api/estate-request';
+import { PRUNES } from '../../contracts/prune';
 import { AcceptsIdempotencyKey, IdempotencyKey } from '../http/idempotency';
 import { Caller, NeedsScope } from '../http/token.guard';
 import { EstateService } from './estate.service';
@@ -29,7 +30,7 @@ export class EstateController {
   @ApiHeader({ name: 'If-Match', required: false, description: 'ETag of the difference that was looked at.' })
   @ApiOperation({
     operationId: 'applyEstate',
-    summary: 'Applies the estate; applying it again changes nothing. Nothing is ever removed but policies, and these only with prune.',
+    summary: `Applies the estate; applying it again changes nothing. With prune it deletes ${PRUNES}.`,
   })
   @ApiResponse({ status: 200, description: 'What was changed.', standardSchema: estateChangesSchema })
   async apply(

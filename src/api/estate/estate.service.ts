@@ -54,16 +54,29 @@ export class EstateService {
 
   private async presentEtag(): Promise<string> {
     const { catalog } = this.dependencies;
-    const [hypervisors, repositories, policies, servers] = await Promise.all([
+    const [hypervisors, repositories, offsite, policies, servers, groups, relations] = await Promise.all([
       catalog.listHypervisors(),
       catalog.listRepositories(),
+      catalog.listOffsite(),
       catalog.listPolicies(),
       catalog.listServers(),
+      catalog.listGroups(),
+      catalog.listRelations(),
     ]);
     // A restore moves a server to a new lineage; that is no change of the estate.
     const declared = servers.map(({ lineageId: _, ...server }) => server);
     const byName = (a: { readonly name: string }, b: { readonly name: string }): number => (a.name < b.name ? -1 : 1);
     const sorted = <T extends { readonly name: string }>(items: readonly T[]): readonly T[] => [...items].sort(byName);
-    return etagOf({ hypervisors: sorted(hypervisors), repositories: sorted(repositories), policies: sorted(policies), servers: sorted(declared) });
+    // Every part of an estate: what is left out here could be deleted unseen, with `prune`.
+    const present = {
+      hypervisors: sorted(hypervisors),
+      repositories: sorted(repositories),
+      offsite: sorted(offsite),
+      policies: sorted(policies),
+      servers: sorted(declared),
+      groups: sorted(groups),
+      relations: sorted(relations),
+    } satisfies Readonly<Record<keyof Estate, unknown>>;
+    return etagOf(present);
   }
 }

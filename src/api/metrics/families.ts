@@ -140,9 +140,9 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
       ),
     ),
     gauge('modosu_due_backups_waiting', 'Backups that schedules have asked for and that have not begun.', [{ value: status.dueWaiting }]),
-    gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.waysBack.open }]),
+    gauge('modosu_ways_back_open', 'Ways back whose old volumes or data are kept.', [{ value: figures.wayBacks.open }]),
     gauge('modosu_ways_back_expired', 'Open ways back whose time is over; more than 0 for long: they are not being removed.', [
-      { value: figures.waysBack.expired },
+      { value: figures.wayBacks.expired },
     ]),
     gauge(
       'modosu_repository_forecast_bytes_per_day',

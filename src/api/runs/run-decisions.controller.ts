@@ -102,7 +102,7 @@ export class RunDecisionsController {
     const run = await catalog.getRun(id);
     if (!isFinal(run.state)) {
       throw new ModosuError('SERVER_BUSY', `Run ${id} has not ended yet.`, {
-        hint: `Before go-live it is undone by cancelling it (\`modosu run undo ${id}\`); after it, wait for its end.`,
+        hint: `Before go-live it is undone by cancelling it (\`modosu run undo ${id} --reason TEXT\`); after it, wait for its end.`,
         context: { runId: id },
       });
     }

@@ -7,8 +7,8 @@ import type { Actor, DecommissionServerRequest, EstateOptions, ResolvedServer, S
 /** Hypervisors, repositories and servers as the estate declares them; policies, groups, relations; servers that go out of service. */
 export interface InventoryCatalog {
   /**
-   * What the estate would change. Read-only. Nothing is ever removed but policies, groups and relations, and these with `prune`; other absent things are listed as `kept`. Throws what a
-   * policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`; of relations `RELATION_CYCLE`.
+   * What the estate would change. Read-only. Nothing is ever removed but policies, groups and relations, and these with `prune`; other absent things are listed
+   * as `kept`. Throws what a policy that cannot be meant is refused with: `TIME_ZONE_UNKNOWN`, `SCHEDULE_INVALID`, `RETENTION_KEEPS_NOTHING`, `POLICY_INVALID`; of relations `RELATION_CYCLE`.
    */
   diffEstate(estate: Estate, resolved: readonly ResolvedServer[], options?: EstateOptions): Promise<readonly EstateChange[]>;
   /**

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ProfileSummary, ProfileView } from '../../contracts/api/profile-view';
 import { ERROR_CODES, isErrorCode } from '../../contracts/error-codes';
+import { ERROR_MEANINGS } from '../../contracts/error-meanings';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { FINDING_CODES, isFindingCode } from '../../contracts/finding-codes';
 import type { CliContext } from '../context';
@@ -31,7 +32,7 @@ export function addExplainCommand(program: Command, context: CliContext): void {
 /** Null: Modosu itself has no such code. */
 function ownCode(code: string): ExplainedCode | null {
   const finding = isFindingCode(code) ? { finding: FINDING_CODES[code] } : {};
-  if (isErrorCode(code)) return { code, ...ERROR_CODES[code], exitCode: exitCodeOf(code), ...finding };
+  if (isErrorCode(code)) return { code, meaning: ERROR_MEANINGS[code], ...ERROR_CODES[code], exitCode: exitCodeOf(code), ...finding };
   return isFindingCode(code) ? { code, ...finding } : null;
 }
 

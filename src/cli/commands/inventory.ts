@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import type { EstateChangesView } from '../../contracts/api/estate-request';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { ModosuError } from '../../contracts/errors';
+import { PRUNES } from '../../contracts/prune';
 import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS } from '../../contracts/server';
 import { quoted } from '../../contracts/text';
 import { RECOVERY_POINT_STATES, type RecoveryPointView } from '../../contracts/recovery-point';
@@ -16,10 +17,12 @@ export function addInventoryCommands(program: Command, context: CliContext): voi
   examples(
     program
       .command('apply')
-      .description('declare hypervisors, repositories and servers from an estate file; shows the difference first')
+      .description(
+        'declare the estate (hypervisors, repositories here and off-site, policies, servers, groups, relations) from a file; shows the difference first',
+      )
       .requiredOption('-f, --file <file>', 'estate file (YAML)')
       .option('--dry-run', 'only show the difference')
-      .option('--prune', 'delete policies that the file does not declare any more; nothing else is ever deleted'),
+      .option('--prune', `delete ${PRUNES}`),
     ['modosu apply -f estate.yaml --dry-run', 'modosu apply -f estate.yaml'],
   ).action(async (options: { readonly file: string; readonly dryRun?: boolean; readonly prune?: boolean }, command: Command) => {
     const printer = context.printer(command);

@@ -3,9 +3,11 @@ import type { FindingCodeEntry } from '../../contracts/finding-codes';
 import type { LoadedProfile, Rule } from '../../contracts/profile';
 import { fields } from './text';
 
-/** What is known of a code. Of an error: the fields from `kind` to `exitCode`. */
+/** What is known of a code. Of an error: the fields from `meaning` to `exitCode`. */
 export interface ExplainedCode {
   readonly code: string;
+  /** What is so when it comes. */
+  readonly meaning?: string;
   readonly kind?: ErrorKind;
   readonly retry?: RetryAdvice;
   readonly hint?: string;
@@ -38,9 +40,10 @@ export function explainedText(explained: ExplainedCode): string {
   return [fields([['code', code], ...ofError, ...ofFinding]), ...rules.map((rule) => fields(ruleRows(rule)))].join('\n\n');
 }
 
-function errorRows({ kind, retry, hint, exitCode }: ExplainedCode): readonly Row[] {
+function errorRows({ meaning, kind, retry, hint, exitCode }: ExplainedCode): readonly Row[] {
   if (kind === undefined) return [];
   return [
+    ['meaning', meaning ?? ''],
     ['kind', kind],
     ['trying again', retry === 'later' ? 'may help later' : 'changes nothing'],
     ['what to do', hint ?? ''],

@@ -2,6 +2,7 @@ import type { EstateChange } from '../../contracts/api/estate';
 import type { ServerDetailView, ServerView } from '../../contracts/api/server';
 import { describeAge, formatBytes } from '../../contracts/format';
 import { diskRole, type Protection } from '../../contracts/protection';
+import { PRUNED_SUBJECTS } from '../../contracts/prune';
 import type { DataRecoveryPointView, ImageRecoveryPointView, RecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import { credentialsText } from './credentials';
@@ -227,10 +228,7 @@ export function changesText(changes: readonly EstateChange[]): string {
   const shown = changes.filter(({ change, note }) => change !== 'unchanged' || note !== undefined);
   const unchanged = changes.length - shown.length;
   const lines = shown.flatMap(({ change, subject, name, fields: changed, note }) => {
-    const remark =
-      change === 'kept'
-        ? `  (not in the file; ${subject === 'policy' || subject === 'group' || subject === 'relation' ? 'deleted only with --prune' : 'nothing is removed'})`
-        : '';
+    const remark = change === 'kept' ? `  (not in the file; ${PRUNED_SUBJECTS.includes(subject) ? 'deleted only with --prune' : 'nothing is removed'})` : '';
     return [`${padEnd(change, 7)} ${padEnd(subject, 10)} ${plain(name)}${remark}`, ...changed.map((field) => `          ${plain(field)}`), ...noteLines(note)];
   });
   if (unchanged > 0) lines.push(`${unchanged} unchanged`);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ERROR_CODES, type ErrorCode } from '../error-codes';
+import { ERROR_MEANINGS } from '../error-meanings';
 import type { ErrorSummary } from '../errors';
 import { isOneLine } from '../text';
 
@@ -33,7 +34,12 @@ export const reason = z
   .refine(isOneLine, 'must be one line without control characters')
   .meta({ description: 'Why; it goes into the audit.' });
 
-export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).meta({ id: 'ErrorCode' });
+const meanings = Object.entries(ERROR_MEANINGS).map(([code, meaning]) => `- \`${code}\`: ${meaning}`);
+
+export const errorCode = z.enum(Object.keys(ERROR_CODES) as [ErrorCode, ...ErrorCode[]]).meta({
+  id: 'ErrorCode',
+  description: `What is so when an error has the code; what to do is in its \`hint\`.\n\n${meanings.join('\n')}`,
+});
 
 const errorContext = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]));
 

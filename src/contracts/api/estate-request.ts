@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PRUNES } from '../prune';
 import { estateSchema, type EstateChange } from './estate';
 
 export const estateRequestSchema = z
@@ -7,7 +8,7 @@ export const estateRequestSchema = z
     prune: z
       .boolean()
       .default(false)
-      .meta({ description: 'Deletes policies, groups and relations that the file does not declare any more. Nothing else is ever deleted.' }),
+      .meta({ description: `Deletes ${PRUNES}.` }),
   })
   .meta({ id: 'EstateRequest' });
 export type EstateRequest = z.output<typeof estateRequestSchema>;

@@ -153,7 +153,7 @@ export type ServerDeclaration = z.output<typeof serverDeclarationSchema>;
 export interface EstateChange {
   readonly subject: 'hypervisor' | 'repository' | 'offsite' | 'policy' | 'server' | 'group' | 'relation';
   readonly name: string;
-  /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy or a group, when it was asked for. */
+  /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy, a group or a relation (`PRUNED_SUBJECTS`), when it was asked for. */
   readonly change: 'create' | 'update' | 'unchanged' | 'kept' | 'delete';
   /** One line per changed field, such as `repository: main -> second`. */
   readonly fields: readonly string[];

@@ -43,7 +43,7 @@ import { cancelBackup, settleBackup, sweepGuards } from './online/sweep-guards';
 import { Swaps } from './swaps/swap';
 import { Proofs } from './proofs/proofs';
 import { Usage } from './volumes/usage';
-import { WaysBack } from './swaps/way-back';
+import { WayBacks } from './swaps/way-back';
 import { writtenBytes } from './volumes/written-bytes';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from './volumes/volumes';
 import { Virsh } from './virsh';
@@ -99,7 +99,7 @@ class LibvirtHypervisor implements Hypervisor {
   private readonly power: Power;
   private readonly inspector: Inspector;
   private readonly copier: Copier;
-  private readonly waysBack: WaysBack;
+  private readonly wayBacks: WayBacks;
   private readonly swaps: Swaps;
   private readonly links: Links;
   private readonly oldDisks: OldDisks;
@@ -119,13 +119,13 @@ class LibvirtHypervisor implements Hypervisor {
       stateDirectory: options.stateDirectory,
       stallTimeoutMs: options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS,
     });
-    this.waysBack = new WaysBack(options.stateDirectory);
-    this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.waysBack);
-    this.links = new Links(this.virsh, this.domains, this.fences, this.waysBack);
+    this.wayBacks = new WayBacks(options.stateDirectory);
+    this.swaps = new Swaps(this.virsh, this.domains, this.fences, this.wayBacks);
+    this.links = new Links(this.virsh, this.domains, this.fences, this.wayBacks);
     this.usage = new Usage(this.virsh);
     this.proofs = new Proofs(this.virsh, options.proofDirectory ?? '/var/tmp');
-    this.oldDisks = new OldDisks(this.virsh, this.domains, this.fences, this.inspector, this.waysBack, options.detachTimeoutMs);
-    this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.waysBack, this.oldDisks);
+    this.oldDisks = new OldDisks(this.virsh, this.domains, this.fences, this.inspector, this.wayBacks, options.detachTimeoutMs);
+    this.keptDiscard = new KeptDiscard(this.fences, this.usage, this.wayBacks, this.oldDisks);
     this.onlineBackups = {
       virsh: this.virsh,
       domains: this.domains,
@@ -368,8 +368,8 @@ class LibvirtHypervisor implements Hypervisor {
   }
 
   async keptBy(server: ServerRef, runId: string): ReturnType<Hypervisor['keptBy']> {
-    const record = await this.waysBack.readOpen(server, runId);
-    return record === null ? null : this.waysBack.factsOf(record);
+    const record = await this.wayBacks.readOpen(server, runId);
+    return record === null ? null : this.wayBacks.factsOf(record);
   }
 
   async writtenBytes(server: ServerRef): ReturnType<Hypervisor['writtenBytes']> {

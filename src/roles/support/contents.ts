@@ -23,6 +23,8 @@ const RECOVERY_POINTS = 200;
 /** Of one part of the catalogue; the audit of many years is the longest. All are read at once. */
 const PART_TIMEOUT_MS = 20_000;
 
+const NOT_SHOWN = '(set, not shown)';
+
 export const json = (path: string, value: unknown): BundleFile => ({ path, text: `${JSON.stringify(value, null, 2)}\n` });
 
 export const about = (version: string, now: Date): BundleFile =>
@@ -44,12 +46,12 @@ export const about = (version: string, now: Date): BundleFile =>
     },
   });
 
-/** Which variables are set, and to what; of those with a secret inside, only that they are set. */
-export function configuration(env: Readonly<Record<string, string | undefined>>): BundleFile {
+/** Which variables are set, and to what; of those with a secret inside, only that they are set. `alsoSet`: of a service, as `ServiceSettings.notShown`. */
+export function configuration(env: Readonly<Record<string, string | undefined>>, alsoSet: readonly string[] = []): BundleFile {
   const known = new Set([...Object.keys(environmentSchema.shape), ...SECRET_VARIABLES.map((name) => `${name}_FILE`)]);
   const set = Object.entries(env).filter(([name, value]) => name.startsWith('MODOSU_') && value !== undefined);
-  const shown = set.map(([name, value]) => [name, known.has(name) && !(SECRET_VARIABLES as readonly string[]).includes(name) ? value : '(set, not shown)']);
-  return json('configuration.json', Object.fromEntries(shown.sort()));
+  const shown = set.map(([name, value]) => [name, known.has(name) && !(SECRET_VARIABLES as readonly string[]).includes(name) ? value : NOT_SHOWN]);
+  return json('configuration.json', Object.fromEntries([...alsoSet.map((name) => [name, NOT_SHOWN] as const), ...shown].sort()));
 }
 
 /** The end of each log. */

@@ -6,7 +6,7 @@ import { newId } from '../../../contracts/ids';
 import type { Fence } from '../../../contracts/server';
 import { withFence } from '../swaps/domain-rewrite';
 import { Swaps } from '../swaps/swap';
-import { WaysBack } from '../swaps/way-back';
+import { WayBacks } from '../swaps/way-back';
 import { Domains } from './domains';
 import { Fences } from './fence';
 import { Links } from './links';
@@ -22,9 +22,9 @@ describe('the fence around go-live', () => {
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-links-'));
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
-    const [domains, waysBack] = [new Domains(virsh), new WaysBack(directory)];
+    const [domains, wayBacks] = [new Domains(virsh), new WayBacks(directory)];
     const fences = new Fences(virsh, domains);
-    links = new Links(virsh, domains, fences, waysBack);
+    links = new Links(virsh, domains, fences, wayBacks);
     ours = { runId: newId('run'), token: 7 };
     const newPath = join(directory, `vda.qcow2.${ours.runId}`);
     writeFileSync(newPath, '');
@@ -35,7 +35,7 @@ describe('the fence around go-live', () => {
       ours,
     );
     const volume = { target: 'vda', replacesPath: '/images/vda.qcow2', newPath, format: 'qcow2' as const, virtualSizeBytes: 1024, flattened: false };
-    await new Swaps(virsh, domains, fences, waysBack).swap({
+    await new Swaps(virsh, domains, fences, wayBacks).swap({
       server,
       fence: ours,
       definition: { from: 'present' },

@@ -4,7 +4,7 @@ import type { Domains } from './domains';
 import type { Fences } from './fence';
 import { isSwappedBy } from '../swaps/swap-state';
 import type { Virsh } from '../virsh';
-import type { WaysBack } from '../swaps/way-back';
+import type { WayBacks } from '../swaps/way-back';
 
 const isOneOf = (macs: readonly string[]): ((nic: NicInspection) => boolean) => {
   const wanted = new Set(macs.map((mac) => mac.toLowerCase()));
@@ -27,14 +27,14 @@ export class Links {
     private readonly virsh: Virsh,
     private readonly domains: Domains,
     private readonly fences: Fences,
-    private readonly waysBack: WaysBack,
+    private readonly wayBacks: WayBacks,
   ) {}
 
   /**
    * See `Hypervisor.goLive`. The stored definition first: should that fail, the guest has not had its network yet, and undoing loses nothing.
    */
   async goLive(server: ServerRef, fence: Fence): Promise<{ readonly raised: readonly string[] }> {
-    const record = await this.waysBack.readOpen(server, fence.runId);
+    const record = await this.wayBacks.readOpen(server, fence.runId);
     if (record === null) {
       await this.fences.requireUnlessGone(server, fence);
       return { raised: [] };

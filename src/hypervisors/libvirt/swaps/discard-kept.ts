@@ -8,14 +8,14 @@ import type { Fences } from '../domains/fence';
 import { NOT_THERE, stateOf, type KeptFile } from './kept-files';
 import type { OldDisks } from './old-disks';
 import { filesOf, type Usage } from '../volumes/usage';
-import { replacedFiles, type WayBackRecord, type WaysBack } from './way-back';
+import { replacedFiles, type WayBackRecord, type WayBacks } from './way-back';
 
 /** Gives up a way back: deletes what a swap has replaced. */
 export class KeptDiscard {
   constructor(
     private readonly fences: Fences,
     private readonly usage: Usage,
-    private readonly waysBack: WaysBack,
+    private readonly wayBacks: WayBacks,
     private readonly oldDisks: Pick<OldDisks, 'detach'>,
   ) {}
 
@@ -27,7 +27,7 @@ export class KeptDiscard {
    */
   async discard(server: ServerRef, fence: Fence, ofRunId: string): Promise<{ readonly deleted: readonly string[] }> {
     await this.fences.requireUnlessGone(server, fence);
-    const record = await this.waysBack.readOpen(server, ofRunId);
+    const record = await this.wayBacks.readOpen(server, ofRunId);
     const files = record === null || record.wasGone ? [] : replacedFiles(record).filter(({ identity }) => identity !== NOT_THERE);
     const present: KeptFile[] = [];
     for (const file of files) if (await requireOurs(file)) present.push(file);
@@ -52,8 +52,8 @@ export class KeptDiscard {
   }
 
   private async requireNotNeeded(ofRunId: string, files: readonly KeptFile[]): Promise<void> {
-    for (const other of await this.waysBack.othersStillNeeded(ofRunId)) {
-      const needed = await filesOf(describeDomain(parseDomain(await this.waysBack.definitionOf(other.runId))));
+    for (const other of await this.wayBacks.othersStillNeeded(ofRunId)) {
+      const needed = await filesOf(describeDomain(parseDomain(await this.wayBacks.definitionOf(other.runId))));
       const file = files.find(({ path }) => needed.has(path));
       if (file === undefined) continue;
       throw new ModosuError('VOLUME_EXISTS', `${file.path} is also what run ${other.runId} would return to; it is not deleted.`, {
@@ -66,10 +66,10 @@ export class KeptDiscard {
   /** An undo that is given up leaves nothing to undo of the run it has undone, and so on down the line. */
   private async forget(server: ServerRef, record: WayBackRecord | null, runId: string): Promise<void> {
     if (record?.ofRunId != null) {
-      const usedUp = await this.waysBack.read(server, record.ofRunId);
+      const usedUp = await this.wayBacks.read(server, record.ofRunId);
       await this.forget(server, usedUp, record.ofRunId);
     }
-    await this.waysBack.remove(runId);
+    await this.wayBacks.remove(runId);
   }
 }
 

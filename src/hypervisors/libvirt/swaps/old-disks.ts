@@ -6,7 +6,7 @@ import { OLD_DISK_SERIAL, oldDisksOf, type DomainDescription } from '../domains/
 import type { Domains } from '../domains/domains';
 import type { Fences } from '../domains/fence';
 import type { Inspector } from '../domains/inspect';
-import { replacedFiles, type WaysBack } from './way-back';
+import { replacedFiles, type WayBacks } from './way-back';
 import type { Virsh } from '../virsh';
 import { parseXml, serializeXml, type Element } from '../xml';
 
@@ -26,14 +26,14 @@ export class OldDisks {
     private readonly domains: Domains,
     private readonly fences: Fences,
     private readonly inspector: Pick<Inspector, 'chainOf'>,
-    private readonly waysBack: WaysBack,
+    private readonly wayBacks: WayBacks,
     private readonly detachTimeoutMs = DETACH_TIMEOUT_MS,
   ) {}
 
   /** See `Hypervisor.attachOldDisk`. */
   async attach(server: ServerRef, fence: Fence, disk: OldDisk): Promise<{ readonly target: string }> {
     await this.fences.require(server, fence);
-    const record = await this.waysBack.readOpen(server, fence.runId);
+    const record = await this.wayBacks.readOpen(server, fence.runId);
     const isReplaced =
       record !== null &&
       !record.wasGone &&

@@ -9,7 +9,7 @@ import { withFence } from './domain-rewrite';
 import { Domains } from '../domains/domains';
 import { Fences } from '../domains/fence';
 import { Swaps } from './swap';
-import { WaysBack } from './way-back';
+import { WayBacks } from './way-back';
 
 const server = { uuid: UUID, name: 'db01' };
 
@@ -26,7 +26,7 @@ describe('the fence around a swap', () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-swap-'));
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
     const domains = new Domains(virsh);
-    swaps = new Swaps(virsh, domains, new Fences(virsh, domains), new WaysBack(directory));
+    swaps = new Swaps(virsh, domains, new Fences(virsh, domains), new WayBacks(directory));
     ours = { runId: newId('run'), token: 7 };
     theirs = { runId: newId('run'), token: 8 };
     const newPath = join(directory, `vda.qcow2.${ours.runId}`);

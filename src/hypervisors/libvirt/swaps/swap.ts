@@ -18,7 +18,7 @@ import { isSwappedBy, usesFilesOf } from './swap-state';
 import { filesOf } from '../volumes/usage';
 import { requireRunsOwnPath } from '../volumes/volumes';
 import { requireUuid, type Virsh } from '../virsh';
-import { namedFiles, replacedVolumes, takenBack, unchangedDisks, type WayBackIntent, type WayBackRecord, type WaysBack } from './way-back';
+import { namedFiles, replacedVolumes, takenBack, unchangedDisks, type WayBackIntent, type WayBackRecord, type WayBacks } from './way-back';
 import { MAX_XML_BYTES } from '../xml';
 
 interface Swapped {
@@ -34,7 +34,7 @@ export class Swaps {
     virsh: Virsh,
     private readonly domains: Domains,
     private readonly fences: Fences,
-    private readonly waysBack: WaysBack,
+    private readonly wayBacks: WayBacks,
   ) {
     this.definitions = new Definitions(virsh, domains, fences);
   }
@@ -69,7 +69,7 @@ export class Swaps {
         { context: { uuid: server.uuid } },
       );
     }
-    await this.waysBack.requireNotForbidden(server, fence.runId);
+    await this.wayBacks.requireNotForbidden(server, fence.runId);
     await requireFiles(request);
 
     const basis = request.definition.from === 'present' && present !== null ? present.xml : await readDefinition(request);
@@ -97,13 +97,13 @@ export class Swaps {
     const present = await this.domains.storedOrNull(server, { secrets: true });
     if (present === null) {
       throw new ModosuError('SERVER_GONE', `The hypervisor no longer knows ${server.name}: there is nothing to keep in exchange for its old volumes.`, {
-        hint: `Restore it from a recovery point, or look at what is kept and define it by hand: virsh define ${this.waysBack.definitionPathOf(ofRunId)}`,
+        hint: `Restore it from a recovery point, or look at what is kept and define it by hand: virsh define ${this.wayBacks.definitionPathOf(ofRunId)}`,
         context: { uuid: server.uuid },
       });
     }
     await this.fences.require(server, fence);
     const source = await this.requireSource(server, fence, ofRunId);
-    const ours = await this.waysBack.readOpen(server, fence.runId);
+    const ours = await this.wayBacks.readOpen(server, fence.runId);
     if (ours !== null && (await isSwappedBy(ours, present.description))) {
       if (ours.ofRunId === ofRunId) return this.outcome(server, fence, present.description);
       throw new ModosuError(
@@ -114,7 +114,7 @@ export class Swaps {
     }
     await this.domains.requireStopped(server, 'the return to its old disks');
 
-    const kept = await this.waysBack.definitionOf(ofRunId);
+    const kept = await this.wayBacks.definitionOf(ofRunId);
     const { removableMedia } = requireDefinitionOf(server, kept);
     const missing = await missingMedia(removableMedia.map(({ source: medium }) => medium));
     const next = rewriteForReturn(kept, fence, present.description.name, requireStaying(source, present.description), missing);
@@ -124,7 +124,7 @@ export class Swaps {
         context: { uuid: server.uuid },
       });
     }
-    await this.waysBack.requireNotForbidden(server, fence.runId);
+    await this.wayBacks.requireNotForbidden(server, fence.runId);
     await requireComplete(source);
 
     await this.keep(server, fence, present, { ofRunId, puts: namedFiles(described), quarantined: [] });
@@ -134,7 +134,7 @@ export class Swaps {
 
   /** See `Hypervisor.revertSwap`. */
   async revert(server: ServerRef, fence: Fence): Promise<void> {
-    const record = (await this.waysBack.readKept(server, fence.runId)) ?? (await this.forbidSwap(server, fence));
+    const record = (await this.wayBacks.readKept(server, fence.runId)) ?? (await this.forbidSwap(server, fence));
     if (record === null) return;
     const present = await this.domains.storedOrNull(server);
     if (record.reverted) {
@@ -144,7 +144,7 @@ export class Swaps {
       return this.putBack(server, fence, record);
     }
     if (present === null) {
-      if (record.wasGone && !record.taken) return this.waysBack.markReverted(fence.runId);
+      if (record.wasGone && !record.taken) return this.wayBacks.markReverted(fence.runId);
       if (record.wasGone) {
         throw new ModosuError(
           'SERVER_GONE',
@@ -157,15 +157,15 @@ export class Swaps {
       }
       throw new ModosuError(
         'SERVER_GONE',
-        `${server.name} vanished after its disks were swapped; its old definition is kept in ${this.waysBack.directoryOf(fence.runId)}.`,
+        `${server.name} vanished after its disks were swapped; its old definition is kept in ${this.wayBacks.directoryOf(fence.runId)}.`,
         {
-          hint: `Look at it, then: virsh define ${this.waysBack.definitionPathOf(fence.runId)}`,
+          hint: `Look at it, then: virsh define ${this.wayBacks.definitionPathOf(fence.runId)}`,
         },
       );
     }
     if (!(await isSwappedBy(record, present.description))) {
       // Only whoever holds the server may say that this swap will never come.
-      if (this.fences.isHeld(present, fence)) await this.waysBack.markReverted(fence.runId);
+      if (this.fences.isHeld(present, fence)) await this.wayBacks.markReverted(fence.runId);
       return;
     }
     await this.fences.require(server, fence);
@@ -178,8 +178,8 @@ export class Swaps {
    * up: it must not swap after all. Returns the record when such an attempt has written it before it could see that.
    */
   private async forbidSwap(server: ServerRef, fence: Fence): Promise<WayBackRecord | null> {
-    await this.waysBack.forbid(server, fence.runId);
-    return this.waysBack.readKept(server, fence.runId);
+    await this.wayBacks.forbid(server, fence.runId);
+    return this.wayBacks.readKept(server, fence.runId);
   }
 
   /**
@@ -187,7 +187,7 @@ export class Swaps {
    * names them then, yet they are not out of use, because whoever brings the server back may bring it back on them.
    */
   async requireNotStranded(runId: string, paths: readonly string[]): Promise<void> {
-    const record = await this.waysBack.find(runId);
+    const record = await this.wayBacks.find(runId);
     if (record === null || record.reverted || !record.taken) return;
     const put = paths.filter((candidate) => record.puts.includes(candidate));
     if (put.length === 0) return;
@@ -212,30 +212,30 @@ export class Swaps {
   }
 
   private async outcome(server: ServerRef, fence: Fence, present: DomainDescription): Promise<Swapped> {
-    const record = await this.waysBack.readOpen(server, fence.runId);
+    const record = await this.wayBacks.readOpen(server, fence.runId);
     if (record === null) {
       throw new ModosuError(
         'WAY_BACK_NOT_FOUND',
-        `${server.name} uses the volumes of run ${fence.runId}, but what it used before is not in ${this.waysBack.directoryOf(fence.runId)}.`,
+        `${server.name} uses the volumes of run ${fence.runId}, but what it used before is not in ${this.wayBacks.directoryOf(fence.runId)}.`,
         { context: { uuid: server.uuid } },
       );
     }
-    if (!record.taken) await this.waysBack.markTaken(fence.runId, true);
-    await this.waysBack.sweepReverted(server, fence.runId);
-    return { generationId: present.generationId, kept: await this.waysBack.factsOf(record) };
+    if (!record.taken) await this.wayBacks.markTaken(fence.runId, true);
+    await this.wayBacks.sweepReverted(server, fence.runId);
+    return { generationId: present.generationId, kept: await this.wayBacks.factsOf(record) };
   }
 
   /** A definition in which this run's swap stands already is not what stood there before: the kept one stays. */
   private async keep(server: ServerRef, fence: Fence, present: StoredDefinition | null, intent: WayBackIntent): Promise<void> {
-    const earlier = await this.waysBack.readOpen(server, fence.runId);
+    const earlier = await this.wayBacks.readOpen(server, fence.runId);
     if (earlier !== null && present !== null && (await isSwappedBy(earlier, present.description))) return;
-    await this.waysBack.keep(server, fence.runId, present === null ? null : withFence(present.xml, null), intent);
+    await this.wayBacks.keep(server, fence.runId, present === null ? null : withFence(present.xml, null), intent);
   }
 
   private async defineKept(xml: string, what: string, server: ServerRef, fence: Fence, wasGone: boolean): Promise<void> {
     await this.definitions.define(xml, what, async () => {
       // A compensation may have overtaken an attempt that its caller has given up: it must not swap after all.
-      if ((await this.waysBack.readOpen(server, fence.runId)) === null) {
+      if ((await this.wayBacks.readOpen(server, fence.runId)) === null) {
         throw takenBack(server, fence.runId);
       }
       await this.definitions.requireStillOurs(server, fence, wasGone);
@@ -245,8 +245,8 @@ export class Swaps {
   private async requireTaken(server: ServerRef, fence: Fence, what: string, isTaken: (after: DomainDescription) => boolean): Promise<Swapped> {
     const after = await this.domains.stored(server);
     if (isTaken(after.description)) return this.outcome(server, fence, after.description);
-    const record = await this.waysBack.readKept(server, fence.runId);
-    if (record === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.waysBack.directoryOf(fence.runId)}.`);
+    const record = await this.wayBacks.readKept(server, fence.runId);
+    if (record === null) throw new ModosuError('INTERNAL', `The way back of run ${fence.runId} is not in ${this.wayBacks.directoryOf(fence.runId)}.`);
     await this.putBack(server, fence, record);
     throw new ModosuError(
       'SWAP_REFUSED',
@@ -258,15 +258,15 @@ export class Swaps {
   private async putBack(server: ServerRef, fence: Fence, record: WayBackRecord): Promise<void> {
     if (record.wasGone) {
       // First: whoever finds it gone after a crash must not take it for the work of somebody else.
-      await this.waysBack.markTaken(fence.runId, false);
+      await this.wayBacks.markTaken(fence.runId, false);
       await this.definitions.undefine(server, fence);
     } else {
       const { description } = await this.domains.stored(server);
       // Here a disk that is there no more is no reason to stop: the old definition brings it back as it was.
-      const xml = rewriteForReturn(await this.waysBack.definitionOf(fence.runId), fence, description.name, stayingNow(record, description), []);
+      const xml = rewriteForReturn(await this.wayBacks.definitionOf(fence.runId), fence, description.name, stayingNow(record, description), []);
       await this.definitions.define(xml, `the old definition of ${server.name}`, () => this.definitions.requireStillOurs(server, fence, false));
     }
-    await this.waysBack.markReverted(fence.runId);
+    await this.wayBacks.markReverted(fence.runId);
   }
 
   /** What `ofRunId` has kept, for a return to it. */
@@ -274,11 +274,11 @@ export class Swaps {
     if (ofRunId === fence.runId) {
       throw new ModosuError('SWAP_REFUSED', `Run ${ofRunId} cannot return to what it has replaced itself; it takes its swap back instead.`);
     }
-    const source = await this.waysBack.readOpen(server, ofRunId);
+    const source = await this.wayBacks.readOpen(server, ofRunId);
     if (source === null) {
       throw new ModosuError(
         'WAY_BACK_NOT_FOUND',
-        `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.waysBack.directoryOf(ofRunId)}).`,
+        `The hypervisor's host keeps nothing that run ${ofRunId} has replaced (${this.wayBacks.directoryOf(ofRunId)}).`,
         { context: { uuid: server.uuid } },
       );
     }

@@ -10,7 +10,7 @@ import { Domains } from '../domains/domains';
 import { Fences } from '../domains/fence';
 import { Swaps } from './swap';
 import { Usage } from '../volumes/usage';
-import { WaysBack } from './way-back';
+import { WayBacks } from './way-back';
 import { parseWrittenBytes } from '../volumes/written-bytes';
 
 const server = { uuid: ONE_UUID, name: 'db01' };
@@ -19,7 +19,7 @@ describe('the records of what swaps have replaced', () => {
   let directory: string;
   let virsh: OneServer;
   let swaps: Swaps;
-  let waysBack: WaysBack;
+  let wayBacks: WayBacks;
   let discard: KeptDiscard;
   let token: number;
 
@@ -28,9 +28,9 @@ describe('the records of what swaps have replaced', () => {
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
     const domains = new Domains(virsh);
     const fences = new Fences(virsh, domains);
-    waysBack = new WaysBack(directory);
-    swaps = new Swaps(virsh, domains, fences, waysBack);
-    discard = new KeptDiscard(fences, new Usage(virsh), waysBack, { detach: async () => undefined });
+    wayBacks = new WayBacks(directory);
+    swaps = new Swaps(virsh, domains, fences, wayBacks);
+    discard = new KeptDiscard(fences, new Usage(virsh), wayBacks, { detach: async () => undefined });
     token = 0;
   });
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
@@ -73,8 +73,8 @@ describe('the records of what swaps have replaced', () => {
       keepAsFirstVersion(fence.runId, 'vda.raw');
       writeFileSync(path(`vda.raw.${fence.runId}`), 'new');
       virsh.definition = withFence(definition(`vda.raw.${fence.runId}`), fence);
-      const record = await waysBack.readOpen(server, fence.runId);
-      expect(await waysBack.factsOf(record!)).toMatchObject({ complete: true, volumes: [{ target: 'vda', path: path('vda.raw') }] });
+      const record = await wayBacks.readOpen(server, fence.runId);
+      expect(await wayBacks.factsOf(record!)).toMatchObject({ complete: true, volumes: [{ target: 'vda', path: path('vda.raw') }] });
       const undo = run();
       await swaps.returnVolumes(server, undo, fence.runId);
       expect(virsh.definition).toContain(`"${path('vda.raw')}"`);
@@ -114,7 +114,7 @@ describe('the records of what swaps have replaced', () => {
     writeFileSync(path(`way-back/${fence.runId}/way-back.json`), '{}');
     await expect(discard.discard(server, later, newId('run'))).rejects.toMatchObject({ code: 'WAY_BACK_INCOMPLETE' });
     expect(readFileSync(path('vda.raw'), 'utf8')).toBe('old');
-    await expect(waysBack.read(server, '../../etc')).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
+    await expect(wayBacks.read(server, '../../etc')).rejects.toMatchObject({ code: 'REQUEST_INVALID' });
   });
 
   it('keep what stood there before the first attempt, not what the attempt has put in place', async () => {
@@ -160,7 +160,7 @@ describe('the records of what swaps have replaced', () => {
     };
     await expect(discard.discard(server, fence, fence.runId)).rejects.toMatchObject({ code: 'FENCED_OFF' });
     expect(existsSync(path('vda.raw'))).toBe(true);
-    expect(await waysBack.readOpen(server, fence.runId)).not.toBeNull();
+    expect(await wayBacks.readOpen(server, fence.runId)).not.toBeNull();
   });
 
   it('give up a disk that is a link together with its data, and leave alone what was not there', async () => {
@@ -174,7 +174,7 @@ describe('the records of what swaps have replaced', () => {
     const present = path(`vda.raw.${first.runId}`);
     renameSync(present, `${present}.away`);
     const second = await swap();
-    expect(await waysBack.factsOf((await waysBack.readOpen(server, second.runId))!)).toMatchObject({ complete: false, volumes: [{ allocatedBytes: 0 }] });
+    expect(await wayBacks.factsOf((await wayBacks.readOpen(server, second.runId))!)).toMatchObject({ complete: false, volumes: [{ allocatedBytes: 0 }] });
     renameSync(`${present}.away`, present);
     expect(await discard.discard(server, second, second.runId)).toEqual({ deleted: [] });
     expect(existsSync(present)).toBe(true);
@@ -229,13 +229,13 @@ describe('the records of what swaps have replaced', () => {
       await swaps.revert(server, fence);
       expect(virsh.calls).not.toContain('define');
       expect(virsh.definition).toContain(path('vda.snapshot'));
-      expect(await waysBack.readOpen(server, fence.runId)).toBeNull();
+      expect(await wayBacks.readOpen(server, fence.runId)).toBeNull();
     });
 
     it('name it as unchanged, and never have it deleted', async () => {
       const fence = run();
       await swapKeeping(fence);
-      expect(await waysBack.factsOf((await waysBack.readOpen(server, fence.runId))!)).toMatchObject({
+      expect(await wayBacks.factsOf((await wayBacks.readOpen(server, fence.runId))!)).toMatchObject({
         volumes: [{ target: 'vda', path: path('vda.raw') }],
         unchanged: [{ target: 'vdb', path: path('vdb.raw') }],
         complete: true,
@@ -269,14 +269,14 @@ describe('the records of what swaps have replaced', () => {
       await swaps.revert(server, fence);
       await expect(swaps.swap(request(fence))).rejects.toMatchObject({ code: 'SWAP_REFUSED' });
       expect(virsh.calls).not.toContain('define');
-      expect(await waysBack.readOpen(server, fence.runId)).toBeNull();
+      expect(await wayBacks.readOpen(server, fence.runId)).toBeNull();
     });
 
     it('let no attempt through either that was on its way, and writes its record after that', async () => {
       start();
       const fence = run();
-      const keep = waysBack.keep.bind(waysBack);
-      jest.spyOn(waysBack, 'keep').mockImplementationOnce(async (...args) => {
+      const keep = wayBacks.keep.bind(wayBacks);
+      jest.spyOn(wayBacks, 'keep').mockImplementationOnce(async (...args) => {
         await swaps.revert(server, fence);
         await keep(...args);
       });

@@ -59,7 +59,7 @@ export type WayBackIntent = Pick<WayBackRecord, 'ofRunId' | 'puts' | 'quarantine
  * The records of what swaps have replaced, in the adapter's state directory: on stable storage before each swap, so that whoever comes after a crash finds
  * them.
  */
-export class WaysBack {
+export class WayBacks {
   private readonly root: string;
 
   constructor(private readonly stateDirectory: string) {

@@ -20,7 +20,7 @@ interface FakeRecord {
 }
 
 /** What the swaps of the fake hypervisor have replaced. The files are real, so their identities are too. */
-export class FakeWaysBack {
+export class FakeWayBacks {
   private readonly records = new Map<string, FakeRecord>();
 
   /** Null: nothing is kept, or the run has taken its swap back. */

@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import { ModosuError } from '../contracts/errors';
+import { errorMessage } from '../system/files';
+
+/**
+ * The environment with what a file of variables adds to it, in the form of systemd's `EnvironmentFile`: `NAME=VALUE` a line, quotes around a value taken off,
+ * lines that begin with `#` or `;` are comments. What is set already stays. A value is taken as it stands, with `#` and blanks inside: half a secret would hide
+ * nothing. Throws `CONFIG_INVALID`, without any value, for a file that cannot be read and for a line that systemd would read otherwise.
+ */
+export async function withEnvFile(env: NodeJS.ProcessEnv, path: string | null): Promise<NodeJS.ProcessEnv> {
+  if (path === null) return env;
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new ModosuError('CONFIG_INVALID', `The file of variables ${path} cannot be read: ${errorMessage(error)}`, {
+      hint: 'Correct the path after --env-file.',
+    });
+  }
+  const read = text.split('\n').flatMap((line, index) => variableIn(line.trim(), () => invalid(path, index + 1)));
+  return { ...Object.fromEntries(read), ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')) };
+}
+
+function variableIn(line: string, refused: () => ModosuError): readonly (readonly [string, string])[] {
+  if (line === '' || line.startsWith('#') || line.startsWith(';')) return [];
+  const [, name, value = ''] = /^([A-Za-z_]\w*)=\s*(.*)$/.exec(line) ?? [];
+  if (name === undefined || value.includes('\\')) throw refused();
+  const [, quote, inside = ''] = /^(["'])(.*)\1$/.exec(value) ?? [];
+  if (quote === undefined) {
+    if (/["']/.test(value)) throw refused();
+    return [[name, value]];
+  }
+  if (inside.includes(quote)) throw refused();
+  return [[name, inside]];
+}
+
+const invalid = (path: string, line: number): ModosuError =>
+  new ModosuError(
+    'CONFIG_INVALID',
+    `Line ${line} of ${path} is not of the form NAME=VALUE, with quotes around the whole value or none, and without backslashes.`,
+    {
+      hint: `Or let the shell read it: \`set -a; . ${path}\`, then the command without --env-file.`,
+      context: { path, line },
+    },
+  );
