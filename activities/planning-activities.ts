@@ -236,13 +236,16 @@ export class PlanningJudgements implements PlanningActivities {
   async changesSincePlan(planId: string): Promise<readonly string[]> {
     const { catalog } = this.deps;
     const { body } = await catalog.getPlan(planId);
-    if (body === null || body.scenario === 'data' || body.lostChanges === undefined) return [];
+    // A restore of data asks no peers; an undo is judged by what is declared when it begins.
+    if (body === null || body.scenario === 'data') return [];
+    const declared = body.scenario === 'server' ? await this.relations.declaredSince(body) : [];
+    if (body.lostChanges === undefined) return declared;
     const { serverId } = body.server;
     const then =
       body.scenario === 'undo'
         ? await catalog.changesAt(serverId, null, body.lineage.then)
         : (await catalog.getGeneration(serverId, body.recoveryPoint.generation)).changes;
-    return newlyLost(changesLost(await catalog.changesAt(serverId, null), then), body.lostChanges);
+    return [...newlyLost(changesLost(await catalog.changesAt(serverId, null), then), body.lostChanges), ...declared];
   }
 
   changesAt(serverId: string, at: string): Promise<GenerationChanges> {

@@ -1,5 +1,6 @@
 import type { ErrorSummary } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
+import type { MarkerReading } from '../src/contracts/profile';
 import type { PlannedRelation, ProbeJob, RunJudgement } from '../src/contracts/reading';
 import { restoredTo } from '../test/contract/catalog.change.contract';
 import { givenReadyUndoPlan } from '../test/contract/catalog.fixtures';
@@ -220,6 +221,37 @@ describe('a run', () => {
     await read('9', '9');
     expect(await judge(lab, plan, moment)).toMatchObject({ against: [], judged: 1 });
   });
+
+  /** As OpenLDAP with more entries than it shows: one marker of the peer is never known, and nobody minds. */
+  const ENTRIES = madeUpRule('NO_ENTRIES', { when: [{ value: { marker: 'words', of: 'peer', at: 'now' }, equals: 'none' }], message: 'None.' });
+  const NOT_EMPTIED = madeUpRule('NOT_EMPTIED', { phases: ['quarantine', 'live'] });
+
+  it.each(['quarantine', 'live'] as const)(
+    'is not let off its proof in %s by another marker that was not known with the plan, as while a peer is silent',
+    async (moment) => {
+      const lab = await relationLab([STANDBY]);
+      lab.profiles = [madeUpProfile([ENTRIES, madeUpRule('PEER_AHEAD'), NOT_EMPTIED])];
+      const judgePlanned = async (position: MarkerReading) => {
+        const present = sideOf({ position, words: notReadValue('MARKER_TOO_LONG') });
+        await lab.catalog.recordReadings('plan_1', [present]);
+        const captured = [sideOf({ position: readValue('7') }, { of: 'server' })];
+        const asked = { occasion: 'plan_1', captured, pointInTime: '2026-03-10T02:00:00.000Z', now: new Date() };
+        const { findings } = await new Relations(lab.deps).judgePlan(lab.server.id, asked);
+        const plan = await planOf(lab, findings);
+        await keepCaptured(lab, plan.recoveryPoint.id);
+        return plan;
+      };
+      const read = (position: MarkerReading) => lab.catalog.recordReadings(`run_1:${moment}`, [sideOf({ position, words: notReadValue('MARKER_TOO_LONG') })]);
+      const answering = await judgePlanned(readValue('7'));
+      expect(answering.findings.map(({ code, notKnown }) => [code, notKnown])).toEqual([['PEER_UNKNOWN', ['peer.words.now']]]);
+      await read(readValue('7'));
+      expect(codes(await judge(lab, answering, moment))).toEqual([]);
+      await read(notReadValue());
+      expect(codes(await judge(lab, answering, moment))).toEqual(['PEER_UNKNOWN']);
+      // Who has acknowledged that it does not answer gets a server back all the same.
+      expect(codes(await judge(lab, await judgePlanned(notReadValue()), moment))).toEqual([]);
+    },
+  );
 
   it.each(['quarantine', 'live'] as const)('has proven nothing in its moment "%s" when its profile is gone by then, or broken', async (moment) => {
     const lab = await relationLab([STANDBY]);

@@ -24,7 +24,7 @@ import {
 import { capturedMarkers, hasRules, undecidedMarkers, wantedMarkers, type RelationPair, type WantedMarkers } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
-import { isTogether } from '../src/domain/relations/set-member';
+import { isTogether, withoutPeer } from '../src/domain/relations/set-member';
 import { Relations } from './relations';
 
 /** Which questions are asked of whom, and what rules make of the answers; see `RelationActivities`. */
@@ -88,8 +88,11 @@ export class RelationCalls implements RelationActivities {
     const against: Finding[] = [];
     const steps: PlannedRelationStep[] = [];
     const warnings: Finding[] = [];
-    for (const of of new Set(judged.map((one) => one.plan))) {
-      const pairs = judged.filter((one) => one.plan === of).map(({ pair }) => pair);
+    const asked = judged.filter(({ isForStepsOnly }) => isForStepsOnly === true).map(({ pair }) => pair);
+    if (asked.length > 0) steps.push(...(await this.judge(asked, plan, occasion, phase)).steps);
+    const proofs = judged.filter(({ isForStepsOnly }) => isForStepsOnly !== true);
+    for (const of of new Set(proofs.map((one) => one.plan))) {
+      const pairs = proofs.filter((one) => one.plan === of).map(({ pair }) => pair);
       const said = await this.judge(pairs, of, occasion, phase);
       warnings.push(...warningsOf(said.findings));
       if (phase === 'plan') {
@@ -99,18 +102,19 @@ export class RelationCalls implements RelationActivities {
         against.push(...notProven(said, phase, of));
         steps.push(...said.steps);
       } else {
-        // What rules of another member ask for, its own run asks for.
-        against.push(...standingAgainst(said.findings, of.findings));
+        // What rules of another member ask for, its own run asks for: as far as they look at it alone, they are proven here.
+        const isAskedThere = ({ code, relation }: Finding): boolean =>
+          pairs.some((pair) => pair.relation.name === relation?.name && withoutPeer(pair).profile.rules.some((rule) => rule.code === code));
+        against.push(...notProven(said, phase, of).filter((finding) => finding.severity !== 'step' || isAskedThere(finding)));
       }
     }
-    const planned = await this.relations.plannedIn(plan);
-    if (moment !== 'recheck') against.unshift(...this.relations.withoutRules(plan, planned, phase));
+    if (phase !== 'plan') against.unshift(...(await this.relations.unprovable(plan, phase)));
     else {
-      against.unshift(...this.relations.changedSince(plan, planned));
+      against.unshift(...this.relations.changedSince(plan, await this.relations.plannedIn(plan)));
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }
-    return { against, judged: judged.length, steps, warnings };
+    return { against, judged: proofs.length, steps, warnings };
   }
 
   async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {

@@ -3,6 +3,7 @@ import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { estateSchema } from '../src/contracts/api/estate';
 import type { RestorePlanBody } from '../src/contracts/plan';
+import type { Rule } from '../src/contracts/profile';
 import type { SideReadings } from '../src/contracts/reading';
 import type { SetBasis, SetOfPlan } from '../src/contracts/restore-set';
 import { ESTATE, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
@@ -35,14 +36,17 @@ describe('a plan and a run of a restore set', () => {
     const manifest = manifestOf(server, 1, { version: 3, setId: 'set_1', consistency: 'filesystem', markers });
     return (await catalog.recordRecoveryPoint(manifest, 'main')).id;
   };
-  const given = async (ofLeader: string, ofFollower: string): Promise<void> => {
-    const points = [await imageOf(leader, ofLeader, ofFollower), await imageOf(follower, ofFollower, ofLeader)];
+  const given = async (ofLeader: string, ofFollower: string, order: readonly ServerRecord[] = [leader, follower]): Promise<void> => {
+    const points = new Map([
+      [leader.id, await imageOf(leader, ofLeader, ofFollower)],
+      [follower.id, await imageOf(follower, ofFollower, ofLeader)],
+    ]);
     const basis: SetBasis = 'freeze';
     const { setId } = await catalog.acceptRestoreSet({
       actor: 'alice',
       idempotencyKey: null,
       requestDigest: 'd',
-      members: [leader, follower].map(({ id }, index) => ({ serverId: id, recoveryPointId: points[index] ?? null })),
+      members: order.map(({ id }) => ({ serverId: id, recoveryPointId: points.get(id) ?? null })),
       basis,
       choice: [],
       incidentAt: null,
@@ -201,5 +205,87 @@ describe('a plan and a run of a restore set', () => {
     expect(await proof()).toEqual([]);
     await readings('10');
     expect(await proof()).toEqual(['FOLLOWER_STILL_AHEAD']);
+  });
+
+  /** As a standby that streams from its primary: it shows by itself that it does, and cannot before the primary is live. */
+  describe('in which the follower is live first, and cannot follow before the other is', () => {
+    const counts = { marker: 'count', of: 'server', at: 'now' } as const;
+    const ofFollower = [
+      { text: '${leader}', equals: '${peer}' },
+      { value: counts, equals: '0' },
+    ] as const;
+    const alone = { phases: ['live'], message: 'It does not.', remedy: null, step: null } as const;
+    const NOT_FOLLOWING: Rule = { ...alone, code: 'NOT_FOLLOWING', when: ofFollower, severity: 'block' };
+    const TO_LOOK_AT: Rule = {
+      ...alone,
+      code: 'TO_LOOK_AT',
+      phases: ['plan'],
+      when: [{ text: '${leader}', equals: '${peer}' }],
+      severity: 'step',
+      step: { title: 'Look whether "${server}" follows "${peer}".', argv: null, on: 'server', when: 'live' },
+    };
+    const given0 = async (...rules: readonly Rule[]) => {
+      deps.profiles.load = async () => [
+        { profile: { ...FOLLOWER_PROFILE, rules: [...FOLLOWER_PROFILE.rules, ...rules] as never }, origin: 'own', file: 'x.yaml' },
+      ];
+      await given('9', '9', [follower, leader]);
+      return { first: await judged(follower), second: await judged(leader), calls: new RelationCalls(deps) };
+    };
+    const read = (run: string, value: string) =>
+      catalog.recordReadings(`${run}:live`, [
+        count('web01-db01', LEADER, 'server', value),
+        count('web01-db01', LEADER, 'peer', '9'),
+        count('db01-web01', FOLLOWER, 'server', '9'),
+        count('db01-web01', FOLLOWER, 'peer', value),
+      ]);
+
+    it('has that proven by the run of the other, and nothing by its own', async () => {
+      const { first, second, calls } = await given0(NOT_FOLLOWING);
+      expect([first.hasLiveRules, second.hasLiveRules]).toEqual([false, true]);
+      await read('run_1', '0');
+      expect(await calls.readingJobs({ id: 'run_1', serverId: follower.id, moment: 'live', planId: first.planId })).toEqual([]);
+      expect(await calls.judgeRun({ runId: 'run_1', planId: first.planId, moment: 'live' })).toEqual({ against: [], judged: 0, steps: [], warnings: [] });
+      const proof = async () => (await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' })).against.map(({ code }) => code);
+      await read('run_2', '0');
+      expect(await proof()).toEqual(['NOT_FOLLOWING']);
+      await read('run_2', '9');
+      expect(await proof()).toEqual([]);
+    });
+
+    it('does not lose what the rules of the first were to prove when its profile is gone by then: the second says so', async () => {
+      const { first, second, calls } = await given0(NOT_FOLLOWING);
+      deps.profiles.load = async () => [];
+      const against = async (run: string, planId: string) =>
+        (await calls.judgeRun({ runId: run, planId, moment: 'live' })).against.map(({ code, relation }) => `${code} ${relation?.name}`);
+      expect(await against('run_1', first.planId)).toEqual([]);
+      expect(await against('run_2', second.planId)).toEqual(['PROFILE_CHANGED db01-web01', 'PROFILE_CHANGED web01-db01']);
+    });
+
+    it('asks in its own run for the steps that concern it alone, and holds the run of the other to them', async () => {
+      const step = { title: 'Start counting.', argv: null, on: 'server', when: 'live' } as const;
+      const both: Rule = {
+        ...NOT_FOLLOWING,
+        code: 'BOTH_TO_START',
+        severity: 'step',
+        step,
+        when: [{ compare: { marker: 'count', of: 'peer', at: 'now' }, with: counts, is: ['ahead'] }],
+      };
+      const { first, second, calls } = await given0({ ...NOT_FOLLOWING, code: 'TO_START', severity: 'step', step }, both);
+      await read('run_1', '0');
+      const said = await calls.judgeRun({ runId: 'run_1', planId: first.planId, moment: 'live' });
+      expect([said.steps.map(({ key }) => key), said.against, said.judged]).toEqual([['rule:TO_START:db01'], [], 0]);
+      await read('run_2', '0');
+      const { against } = await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' });
+      // Of what needs both nobody was told to do anything.
+      expect(against.map(({ code, relation }) => `${code} ${relation?.name}`)).toEqual(['TO_START web01-db01']);
+    });
+
+    it('leaves what is done about both once it is live to the run of the other, also at itself', async () => {
+      const { first, second } = await given0(TO_LOOK_AT);
+      expect(first.steps).toEqual([]);
+      expect(second.steps).toEqual([
+        expect.objectContaining({ key: 'rule:TO_LOOK_AT:web01', on: 'peer', when: 'live', peer: FOLLOWER, title: 'Look whether "web01" follows "db01".' }),
+      ]);
+    });
   });
 });

@@ -1,7 +1,8 @@
 import type { RestorePlanBody } from '../src/contracts/plan';
 import type { Rule } from '../src/contracts/profile';
 import { madeUpProfile, madeUpRule, readValue, REBUILD, sideOf } from '../test/support/made-up-relations';
-import { brokenProfiles, outOfService, peer, relationLab, type RelationLab } from '../test/support/relation-lab';
+import { brokenProfiles, outOfService, peer, plannedWith, relationLab, type RelationLab } from '../test/support/relation-lab';
+import { PlanningJudgements } from './planning-activities';
 import { Relations } from './relations';
 
 const STANDBY = { name: 'standby', server: 'db01', peers: [peer('db02', '192.0.2.2'), peer('db03')] };
@@ -85,6 +86,45 @@ describe('a plan', () => {
     const { findings, relations } = await judged(lab);
     expect(relations.map((relation) => relation.peer)).toEqual(['db03']);
     expect(findings.map(({ code, relation }) => `${code} ${relation?.peer}`)).toEqual(['RELATION_AGREES db03', 'PEER_DECOMMISSIONED db02']);
+  });
+});
+
+describe('what is declared after a plan was made', () => {
+  const since = async (lab: RelationLab, { planId }: RestorePlanBody) => new PlanningJudgements(lab.deps).changesSincePlan(planId);
+
+  it('makes it stale before anything is replaced: another peer, other parameters; not what was taken away', async () => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await plannedWith(lab, { relations: (await judged(lab)).relations });
+    expect(await since(lab, plan)).toEqual([]);
+    await lab.declare([{ ...STANDBY, peers: [peer('db02', '192.0.2.2')] }]);
+    expect(await since(lab, plan)).toEqual([]);
+    await lab.declare([
+      { ...STANDBY, parameters: { database: 'wiki' } },
+      { name: 'second', server: 'db01', peers: [peer('db03')] },
+    ]);
+    expect(await since(lab, plan)).toEqual([
+      'the relation "second" of "db01" with "db03" is not in the plan, and is judged by the profile "made-up" now',
+      'the relation "standby" of "db01" with "db02" has other parameters now',
+      'the relation "standby" of "db01" with "db03" has other parameters now',
+    ]);
+  });
+
+  it('makes also a plan stale that was judged by nothing', async () => {
+    const lab = await relationLab([]);
+    const plan = await plannedWith(lab, {});
+    expect(await since(lab, plan)).toEqual([]);
+    await lab.declare([STANDBY]);
+    expect(await since(lab, plan)).toHaveLength(2);
+    // What the files of profiles say is not known while they are broken, and nobody has acknowledged that.
+    lab.profiles = brokenProfiles();
+    expect(await since(lab, plan)).toEqual([expect.stringContaining('have errors'), expect.stringContaining('have errors')]);
+  });
+
+  it('does not concern plans of data, which ask no peers', async () => {
+    const lab = await relationLab([STANDBY]);
+    const getPlan = async () => ({ body: { scenario: 'data' } });
+    const calls = new PlanningJudgements({ ...lab.deps, catalog: { getPlan } } as never);
+    expect(await calls.changesSincePlan('plan_1')).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/con
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
 import { chooseAgreeingPoints, setServer, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
+import { declaredSince } from '../src/domain/relations/declared-since';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import {
   findingsOfUndo,
@@ -16,7 +17,7 @@ import {
 } from '../src/domain/relations/judge-relations';
 import { asksForSteps, hasRules, hasUndecidedRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
-import { goesLiveLater, isTogether, judgeMember, notMadeAnew, withoutPeer } from '../src/domain/relations/set-member';
+import { goesLiveLater, isProvenLater, isTogether, judgeMember, notMadeAnew, withoutPeer } from '../src/domain/relations/set-member';
 import { sha256Of } from '../src/system/sha256';
 import type { ActivityDependencies } from './dependencies';
 
@@ -41,6 +42,8 @@ interface JudgedUndo {
 export interface JudgedPair {
   readonly pair: RelationPair;
   readonly plan: RestorePlanBody;
+  /** Absent: what its rules say is a proof, or none. True: they are asked for steps alone, because the run of the peer, which goes live later, proves the rest. */
+  readonly isForStepsOnly?: true;
 }
 
 /** The profiles themselves, for whoever judges by them. */
@@ -78,6 +81,15 @@ export class Relations {
     return relations
       .filter((planned) => hashOf(pairOf(planned, pairs)?.profile ?? null) !== planned.profileSha256)
       .map((planned) => profileChanged(planned, 'was changed or taken away since the plan was made', 'Plan again.'));
+  }
+
+  /** What is declared of its server by now that a plan was made without, a clause each. */
+  async declaredSince(plan: RestorePlanBody): Promise<readonly string[]> {
+    const { catalog } = this.deps;
+    const { name: server } = await catalog.getServer(plan.server.serverId);
+    const relations = await catalog.listRelations({ server });
+    if (relations.length === 0) return [];
+    return declaredSince(plan, { server, relations, profiles: await this.profiles(), decommissioned: await this.outOfService() });
   }
 
   /** What a plan promised to prove in this phase, and what nothing can prove now: that no rule speaks does not mean that all is well. `pairs`: all of `plannedIn`. */
@@ -143,14 +155,16 @@ export class Relations {
     const { pairs, standing, present } = await this.judgedBy(serverId, occasion, now);
     const alone = pairs.filter(({ peer }) => !isTogether({ ...(set === undefined ? {} : { restoreSet: set }) }, peer.server));
     const { findings, steps } = judgeRelations(alone, { phase: 'plan', present, captured, pointInTime, now });
-    const together = set === undefined ? ALONE : await this.judgeTogetherWith((await this.deps.catalog.getServer(serverId)).name, set, now);
+    const { name } = await this.deps.catalog.getServer(serverId);
+    const together = set === undefined ? ALONE : await this.judgeTogetherWith(name, set, now);
+    const isProvenHere = ({ peer }: RelationPair): boolean => set === undefined || !goesLiveLater(set, peer.server, name);
     const anew = set?.basis === 'reseed' ? await this.leftAlone(serverId, set, pairs, steps) : [];
     return {
       relations: pairs.map(plannedRelation),
       findings: [...together.findings, ...anew, ...findings, ...standing],
       steps: withOwnKeys([...together.steps, ...steps]),
       hasQuarantineRules: pairs.some((pair) => hasUndecidedRules(pair, 'quarantine')),
-      hasLiveRules: together.hasLiveRules || pairs.some(({ profile }) => hasRules(profile, 'live')),
+      hasLiveRules: together.hasLiveRules || pairs.some((pair) => hasRules(pair.profile, 'live') && isProvenHere(pair)),
     };
   }
 
@@ -198,22 +212,47 @@ export class Relations {
 
   /**
    * What is judged in one moment of a run, each by the plan of the server that it is about. A peer of the same set is looked at only once it is live: until then rules that
-   * need it wait, and the later one of the two has those of the other, too.
+   * need it wait. Of two that are live the later one has all rules of the other, too: also what can be seen of the earlier one alone, such as that a standby streams, may
+   * need both.
    */
   async judgedIn(plan: RestorePlanBody, moment: Exclude<ReadingMoment, 'capture' | 'plan'>): Promise<readonly JudgedPair[]> {
     const { restoreSet, server } = plan;
     const own = (await this.plannedIn(plan)).map((pair) => ({ pair, plan }));
     if (restoreSet === undefined) return own;
-    const isThere = (peer: string): boolean => !isTogether(plan, peer) || (moment === 'live' && goesLiveLater(restoreSet, server.name, peer));
-    const judged: JudgedPair[] = own.map(({ pair }) => ({ plan, pair: isThere(pair.peer.server) ? pair : withoutPeer(pair) }));
-    if (moment !== 'live') return judged;
-    for (const member of restoreSet.members.filter((one) => goesLiveLater(restoreSet, server.name, one.server))) {
-      const { body } = await this.deps.catalog.getPlan(member.planId);
-      if (body?.scenario !== 'server') continue;
+    if (moment !== 'live') return own.map(({ pair }) => ({ plan, pair: isTogether(plan, pair.peer.server) ? withoutPeer(pair) : pair }));
+    const judged = own.flatMap(({ pair }): readonly JudgedPair[] => {
+      if (!isProvenLater(plan, pair.peer.server)) return [{ plan, pair }];
+      const alone = withoutPeer(pair);
+      return asksForSteps(alone.profile, 'live') ? [{ plan, pair: alone, isForStepsOnly: true }] : [];
+    });
+    for (const body of await this.plansBefore(plan)) {
       const theirs = (await this.plannedIn(body)).filter(({ peer }) => peer.server === server.name);
       judged.push(...theirs.map((pair) => ({ pair, plan: body })));
     }
     return judged;
+  }
+
+  /** What was to be proven in this part of a run, and cannot be (`withoutRules`): after go-live also of those of a set that were live before, beside this one. */
+  async unprovable(plan: RestorePlanBody, phase: Exclude<RulePhase, 'plan'>): Promise<readonly Finding[]> {
+    const { relations = [] } = plan;
+    const own = phase === 'live' ? relations.filter(({ peer }) => !isProvenLater(plan, peer)) : relations;
+    const found = [...this.withoutRules({ ...plan, relations: own }, await this.plannedIn(plan), phase)];
+    for (const body of phase === 'live' ? await this.plansBefore(plan) : []) {
+      const theirs = (body.relations ?? []).filter(({ peer }) => peer === plan.server.name);
+      found.push(...this.withoutRules({ ...body, relations: theirs }, await this.plannedIn(body), phase));
+    }
+    return found;
+  }
+
+  /** Those of the same set that go live before this one. */
+  private async plansBefore({ restoreSet, server }: RestorePlanBody): Promise<readonly RestorePlanBody[]> {
+    const bodies: RestorePlanBody[] = [];
+    for (const { planId, server: other } of restoreSet?.members ?? []) {
+      if (restoreSet === undefined || !goesLiveLater(restoreSet, server.name, other)) continue;
+      const { body } = await this.deps.catalog.getPlan(planId);
+      if (body?.scenario === 'server') bodies.push(body);
+    }
+    return bodies;
   }
 
   /** A file with an error must not keep a server from being restored: what it would have judged is not known then. */

@@ -190,7 +190,10 @@ export interface PlanningActivities {
   requireConfirmable(ofRunId: string): Promise<WayBackView>;
   /** Generation and lineage the recovery point of this run gets. Read under the server's lock. */
   nextGeneration(serverId: string): Promise<{ readonly generation: number; readonly lineageId: string }>;
-  /** Configuration changes that the run of this plan would take from the server, and that the plan does not name: completed since. A sentence each. */
+  /**
+   * What has come since this plan that it does not name, a clause each: configuration changes that its run would take from the server, and of the plan of a server's restore
+   * relations that nobody would be asked about.
+   */
   changesSincePlan(planId: string): Promise<readonly string[]>;
   /** Which configuration changes the disks of the server held at a moment, ISO 8601. Read under the server's lock. */
   changesAt(serverId: string, at: string): Promise<GenerationChanges>;

@@ -33,6 +33,13 @@ export interface Finding {
   readonly relation?: FindingRelation;
   /** Of what is not known about a relation: codes of the rules that it leaves undecided, sorted. */
   readonly leavesOpen?: readonly string[];
+  /**
+   * Of what is not known about a relation: what it is, such as `peer.entries.now`, sorted. In quarantine and after go-live, who has acknowledged it in the plan has
+   * acknowledged nothing else. Of a comparison that says nothing: the names of its markers. Absent: earlier versions have made the plan.
+   */
+  readonly notKnown?: readonly string[];
+  /** And nothing that was asked of this side is known: who has acknowledged that has acknowledged that it does not answer, whatever it is asked later. Absent: something is. */
+  readonly nothingKnown?: true;
   /** Of what a rule finds: restoring both servers, to recovery points that agree, settles it best. */
   readonly together?: true;
 }

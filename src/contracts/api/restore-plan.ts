@@ -45,6 +45,13 @@ export const findingSchema = z.object({
     .optional()
     .meta({ description: 'The relation that it is about. What blocks because of one may be overridden.' }),
   leavesOpen: z.array(z.string()).optional().meta({ description: 'Of what is not known about a relation: codes of the rules that it leaves undecided.' }),
+  notKnown: z.array(z.string()).optional().meta({
+    description: 'What it is that is not known about a relation, such as `peer.entries.now`: to acknowledge it covers nothing else later in the run.',
+  }),
+  nothingKnown: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Nothing that was asked of this side is known: to acknowledge it covers whatever the side is asked later in the run.' }),
   together: z.literal(true).optional().meta({ description: 'Of what a rule finds: restoring both servers, to recovery points that agree, settles it best.' }),
 });
 

@@ -43,7 +43,7 @@ function holdsComparison(situation: Situation, condition: Of<'compare'>): Known<
   const [one, other] = both.value;
   if (one === undefined || other === undefined) return unusable('comparison', 'two markers are compared');
   const from = source.value;
-  const order = readable<Order | null>(() => (from === null ? compareMarkers(one, other) : compareFrom(one, other, from)));
+  const order = readable<Order | null>(() => (from === null ? compareMarkers(one, other) : compareFrom(one, other, from)), referencesOf(condition));
   if (!order.isKnown) return order;
   if (order.value !== null && condition.is.includes(order.value)) return known(true);
   if (order.value !== null && order.value !== 'incomparable') return known(false);
@@ -63,14 +63,14 @@ function holdsPosition(situation: Situation, condition: Of<'position'>): Known<b
     // A timeline of this number on the line may be another one.
     const isOn = compareTimelineHistories(history, line) !== 'diverged' && contains(line, { timeline: currentTimeline(history), lsn: position });
     return isOn === condition.isOn;
-  });
+  }, referencesOf(condition));
 }
 
 function holdsValue(situation: Situation, condition: Of<'value'>): Known<boolean> {
   const marker = markerOf(situation, condition.value);
   const expected = textOf(situation, condition.equals ?? condition.differs ?? '');
   if (!marker.isKnown || !expected.isKnown) return unknown(...causesOf(marker), ...causesOf(expected));
-  const canonical = canonicalOf(marker.value.type, expected.value);
+  const canonical = canonicalOf(marker.value.type, expected.value, referencesOf(condition));
   return canonical.isKnown ? known((marker.value.value === canonical.value) === (condition.equals !== undefined)) : canonical;
 }
 

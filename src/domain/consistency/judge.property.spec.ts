@@ -143,6 +143,26 @@ it('what fails to be read makes nothing better', () => {
   expect(changed).toBeGreaterThan(CASES / 20);
 });
 
+it('an unknown names what was not read, and says that nothing was only where that is so', () => {
+  const seen = { some: 0, nothing: 0 };
+  forManyCases(CASES, (chance) => {
+    const [profile, context] = [profileBy(chance), contextBy(chance)];
+    const readings = chance.is(30) ? Object.fromEntries(Object.entries(context.readings).filter(([name]) => !/^peer.*now$/.test(name))) : context.readings;
+    const findings = judge(profile, { ...context, readings }).filter(({ code }) => code === 'PEER_UNKNOWN');
+    const all = judge(profile, { ...context, readings: {} }).filter(({ code }) => code === 'PEER_UNKNOWN');
+    const everything = new Set(all.flatMap(({ notKnown = [] }) => notKnown));
+    for (const { notKnown = [], nothingKnown, evidence } of findings) {
+      seen[nothingKnown === true ? 'nothing' : 'some'] += 1;
+      expect(notKnown.length).toBeGreaterThan(0);
+      expect(notKnown.filter((name) => !everything.has(name))).toEqual([]);
+      expect(evidence.filter((line) => line.includes('not known')).length).toBe(notKnown.length);
+      const isReadable = (name: string): boolean => readings[name]?.state === 'read' && !findings.some((one) => one.notKnown?.includes(name));
+      if (nothingKnown === true) expect([...everything].filter(isReadable)).toEqual([]);
+    }
+  });
+  expect(Math.min(seen.some, seen.nothing)).toBeGreaterThan(CASES / 50);
+});
+
 it('what only rules ask that texts decide need not be read', () => {
   let left = 0;
   forManyCases(CASES, (chance) => {

@@ -113,6 +113,8 @@ describe('what is not known', () => {
           'left open: FIRST, SECOND',
         ],
         leavesOpen: ['FIRST', 'SECOND'],
+        notKnown: ['peer.name.now', 'peer.usn.now'],
+        nothingKnown: true,
       },
       {
         code: 'PEER_UNKNOWN',
@@ -121,8 +123,55 @@ describe('what is not known', () => {
         remedy: expect.stringContaining('plan again'),
         evidence: ['flag of "srv02", now: not known: PROBE_TIMEOUT: No answer within 10 s.', 'left open: FIRST'],
         leavesOpen: ['FIRST'],
+        notKnown: ['peer.flag.now'],
+        nothingKnown: true,
       },
     ]);
+  });
+
+  it('names its markers, and says whether anything of that side is known: also what is only told, and not what a hypervisor says', () => {
+    const told = (text: string) => profile(rule([AHEAD], { message: text }));
+    const known = { 'server.usn.recovery-point': '7', 'peer.flag.now': 'true' };
+    const said = (of: Profile, values: Readonly<Record<string, string>>) =>
+      judged(of, 'plan', values).findings.map(({ code, notKnown, nothingKnown = false }) => ({ code, notKnown, nothingKnown }));
+    const unread = { code: 'PEER_UNKNOWN', notKnown: ['peer.usn.now'] };
+    expect(said(told('x'), known)).toEqual([{ ...unread, nothingKnown: true }]);
+    expect(said(told('${peer.flag.now}'), known)).toEqual([{ ...unread, nothingKnown: false }]);
+    const byHypervisor: Profile = {
+      ...told('${peer.flag.now}'),
+      markers: profile().markers.map((one) => (one.name === 'flag' ? { ...one, probe: { kind: 'fact', fact: 'generation-id' } } : one)),
+    };
+    expect(said(byHypervisor, known)).toEqual([{ ...unread, nothingKnown: true }]);
+  });
+
+  it('of a recovery point names in the plan what later phases lack as well: it stays so', () => {
+    const later = rule([{ value: then('name'), equals: 'a' }], { code: 'LATER', phases: ['live'] });
+    const by = (...rules: readonly Rule[]) => judged(profile(...rules), 'plan', { 'peer.usn.now': '1' }).findings;
+    const [finding] = by(rule([AHEAD]), later);
+    expect(finding).toMatchObject({
+      code: 'MARKER_NOT_CAPTURED',
+      leavesOpen: ['FOUND'],
+      notKnown: ['server.name.recovery-point', 'server.usn.recovery-point'],
+      evidence: expect.arrayContaining(['name of "srv01", recovery point: not known: the recovery point has no value of it']) as string[],
+    });
+    const never = rule(
+      [
+        { text: '${server}', equals: 'another' },
+        { value: then('name'), equals: 'a' },
+      ],
+      { code: 'LATER', phases: ['live'] },
+    );
+    expect(by(rule([AHEAD]), never)[0]?.notKnown).toEqual(['server.usn.recovery-point']);
+    // Nothing is said of it where the plan finds all that it needs.
+    expect(judged(profile(rule([AHEAD]), later), 'plan', { 'peer.usn.now': '1', 'server.usn.recovery-point': '1' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('of values that cannot be compared, or of texts, names what is compared, whenever it was read', () => {
+    const notKnown = (condition: RuleCondition, values: Readonly<Record<string, string>>) => asked(condition, values).findings.map((one) => one.notKnown);
+    const opposite = { 'server.serial.recovery-point': '0', 'peer.serial.now': '2147483648' };
+    expect(notKnown({ compare: now('serial'), with: then('serial'), is: ['ahead'] }, opposite)).toEqual([['serial']]);
+    expect(notKnown({ value: now('usn'), equals: 'many' }, { 'peer.usn.now': '1' })).toEqual([['usn']]);
+    expect(notKnown({ text: '${limit}', equals: 'a' }, {})).toEqual([['${limit}']]);
   });
 
   it('is also what cannot be read as its type, with what was printed, cut and cleaned', () => {

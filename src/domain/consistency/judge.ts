@@ -4,7 +4,7 @@ import type { MarkerReference, PlannedRuleStep, Profile, Rule } from '../../cont
 import { cleanWords } from '../../contracts/text';
 import { holds, referencesOf } from './conditions';
 import { isDecidedByTexts } from './decided-by-texts';
-import type { Cause, JudgeContext, Situation } from './known';
+import { markerOf, type Cause, type JudgeContext, type Situation } from './known';
 import { argumentOf, evidenceOf, sentenceOf } from './rule-texts';
 
 export type { JudgeContext } from './known';
@@ -79,28 +79,78 @@ const markersOf = (rule: Rule): readonly MarkerReference[] => [
 
 /** Only those that a cause is about, and which rules it leaves open. */
 function openFindings(situation: Situation, open: readonly (Judged & { readonly rule: Rule })[]): readonly Finding[] {
-  const groups = new Map<string, { readonly cause: Cause; readonly what: Set<string>; readonly references: MarkerReference[]; readonly codes: Set<string> }>();
+  const groups = new Map<string, CauseGroup>();
   for (const { rule, causes } of open) {
     for (const cause of causes) {
       const key = JSON.stringify([cause.code, cause.why]);
-      const group = groups.get(key) ?? { cause, what: new Set(), references: [], codes: new Set() };
+      const group = groups.get(key) ?? { cause, what: new Set(), references: [], notKnown: new Set(), codes: new Set() };
       groups.set(key, group);
       group.what.add(cause.what);
       group.references.push(...cause.references);
+      for (const name of notKnownOf(cause)) group.notKnown.add(name);
       group.codes.add(rule.code);
     }
   }
+  const lacked = lackedLater(situation);
+  const lackedWith = ({ code }: Cause): readonly MarkerReference[] => (code === 'MARKER_NOT_CAPTURED' ? lacked : []);
   return [...groups]
     .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([, { cause, what, references, codes }]) => ({
+    .map(([, { cause, what, references, notKnown, codes }]) => ({
       code: cause.code,
       severity: 'unknown',
       message: `${subjectOf(situation, cause, [...what].filter((one) => one !== '').sort())}: ${cause.why}`,
       remedy: REMEDIES[cause.code] ?? REMEDY,
-      evidence: [...evidenceOf(situation, references), `left open: ${[...codes].sort().join(', ')}`],
+      evidence: [...evidenceOf(situation, [...references, ...lackedWith(cause)]), `left open: ${[...codes].sort().join(', ')}`],
       leavesOpen: [...codes].sort(),
+      notKnown: [...new Set([...notKnown, ...lackedWith(cause).map(nameOfMarker)])].sort(),
+      ...(isNothingKnown(situation, cause) ? { nothingKnown: true as const } : {}),
     }));
 }
+
+interface CauseGroup {
+  readonly cause: Cause;
+  readonly what: Set<string>;
+  readonly references: MarkerReference[];
+  readonly notKnown: Set<string>;
+  readonly codes: Set<string>;
+}
+
+/** Which of the two sides, and of which time, a cause is about; absent: neither was at fault. */
+const SIDES: Readonly<Partial<Record<Cause['code'], (reference: MarkerReference) => boolean>>> = {
+  SERVER_UNKNOWN: ({ of, at }) => of === 'server' && at === 'now',
+  PEER_UNKNOWN: ({ of, at }) => of === 'peer' && at === 'now',
+  MARKER_NOT_CAPTURED: ({ at }) => at === 'recovery-point',
+};
+
+/** What it is that is not known. Of values that cannot be compared only their markers: what is compared before the restore and after it are two readings of the same. */
+function notKnownOf({ code, what, why, references }: Cause): readonly string[] {
+  if (SIDES[code] !== undefined) return references.map(nameOfMarker);
+  if (references.length > 0) return references.map(({ marker }) => marker);
+  return [what === '' ? why : what];
+}
+
+/** What a recovery point lacks stays so: the plan knows already what the later phases will not find in it, and names it with what it does not find itself. */
+function lackedLater(situation: Situation): readonly MarkerReference[] {
+  if (situation.phase !== 'plan') return [];
+  return situation.profile.rules
+    .filter((rule) => !isDecidedByTexts(situation, rule))
+    .flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition)))
+    .filter((reference) => reference.at === 'recovery-point' && !markerOf(situation, reference).isKnown);
+}
+
+/** Whether the side that a cause is about has said nothing at all of what rules of this phase ask of it. What hypervisors and manifests say of it, it has not said. */
+function isNothingKnown(situation: Situation, { code }: Cause): boolean {
+  const isOfSide = SIDES[code];
+  if (isOfSide === undefined) return false;
+  const { phase, profile } = situation;
+  const asked = profile.rules
+    .filter(({ phases }) => phases.includes(phase))
+    .flatMap(markersOf)
+    .filter((reference) => isOfSide(reference) && profile.markers.some(({ name, probe }) => name === reference.marker && isSaidByServer(probe)));
+  return asked.length > 0 && !asked.some((reference) => markerOf(situation, reference).isKnown);
+}
+
+const isSaidByServer = (probe: Profile['markers'][number]['probe']): boolean => probe.kind !== 'fact' || probe.fact === 'clock';
 
 const REMEDY = 'Make it known and plan again; or find out by hand what the rules ask, and acknowledge that it is not known.';
 const REMEDIES: Readonly<Partial<Record<Cause['code'], string>>> = {

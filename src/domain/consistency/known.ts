@@ -46,7 +46,8 @@ export function allKnown<T>(items: readonly Known<T>[]): Known<readonly T[]> {
   return causes.length > 0 ? unknown(...causes) : known(items.flatMap((item) => (item.isKnown ? [item.value] : [])));
 }
 
-export const unusable = (what: string, why: string): Known<never> => unknown({ code: 'RULE_UNUSABLE', what, why, references: [] });
+export const unusable = (what: string, why: string, references: readonly MarkerReference[] = []): Known<never> =>
+  unknown({ code: 'RULE_UNUSABLE', what, why, references });
 
 /** A marker as it was read, and when: what the recovery point's manifest says was "read" at its point in time. */
 export interface KnownMarker extends Marker {
@@ -74,15 +75,16 @@ function notRead(reference: MarkerReference, why: string): Known<never> {
 }
 
 /** The canonical value of a text that the profile or a probe has. */
-export const canonicalOf = (type: MarkerType, text: string): Known<string> => readable(() => readMarker(type, text).value);
+export const canonicalOf = (type: MarkerType, text: string, of: readonly MarkerReference[] = []): Known<string> =>
+  readable(() => readMarker(type, text).value, of);
 
-/** What is made from markers, or in whose words it cannot be made. */
-export function readable<T>(make: () => T): Known<T> {
+/** What is made from markers, or in whose words it cannot be made. `of`: these markers. */
+export function readable<T>(make: () => T, of: readonly MarkerReference[] = []): Known<T> {
   try {
     return known(make());
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'MARKER_UNREADABLE') throw error;
-    return unusable('', error.message);
+    return unusable('', error.message, of);
   }
 }
 

@@ -111,6 +111,7 @@ describe('judging an estate', () => {
     ['a profile that is not there', [relation('ab', 'a', ['b'], { profile: 'gone' })], 'a'],
     ['the need of another with a profile', [relation('ab', 'a', ['b'], { type: 'depends-on' })], 'a'],
     ['the need of another', [relation('ab', 'a', ['b'], { type: 'depends-on', profile: null })], 'a'],
+    ['a need, and the other side', [relation('ab', 'a', ['b'], { type: 'depends-on', profile: null }), relation('ba', 'b', ['a'])], 'a'],
     ['being needed', [relation('ba', 'b', ['a'], { type: 'depends-on' })], 'a'],
   ])('comes to the verdict of a plan where no profile judges, or a relation is declared one way: %s', (_what, relations, name) => {
     const profiles = { byName: new Map([['number', PROFILE]]), problems: null };

@@ -174,6 +174,19 @@ describe('what no rules judge', () => {
     expect(unjudged([back, madeUpRelation()])).toEqual([]);
     expect(unjudged([{ ...back, type: 'depends-on', strength: 'soft' }])).toEqual([]);
   });
+
+  it.each<[string, Partial<Relation>, string | null, boolean]>([
+    ['a need without a profile', { type: 'depends-on', profile: null }, 'made-up', true],
+    ['a need by other rules, such as of clocks', { type: 'depends-on', profile: 'clock' }, 'made-up', true],
+    ['a need by the same rules', { type: 'depends-on' }, 'made-up', false],
+    ['a need by rules, where the other side names none', { type: 'depends-on', profile: 'clock' }, null, false],
+    ['copies, by other rules', { profile: 'clock' }, 'made-up', false],
+    ['copies without a profile, which is told of by itself', { profile: null }, 'made-up', false],
+  ])('is not known where the server has, beside the relation of the other side, no more than %s: %#', (_what, own, profile, isOneWay) => {
+    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [{ server: 'db01', address: null }], profile });
+    const found = unjudged([madeUpRelation(own), back], { ...profiles, byName: new Set(['made-up', 'clock']) });
+    expect(verdicts(found).includes('unknown RELATION_ONE_WAY back db02')).toBe(isOneWay);
+  });
 });
 
 const open = (leavesOpen: readonly string[], more: Partial<Finding> = {}) => findingAbout('PEER_UNKNOWN', 'unknown', { leavesOpen, ...more });
@@ -198,6 +211,34 @@ describe('what stands against going on', () => {
     }
     expect(standingAgainst([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'unknown')])).toHaveLength(1);
     expect(standingAgainst([findingAbout('GONE', 'unknown')], [findingAbout('GONE', 'block')])).toEqual([]);
+  });
+});
+
+describe('what is not known in a run', () => {
+  const unread = (notKnown: readonly string[], more: Partial<Finding> = {}) => open(['X'], { notKnown, ...more });
+  const stands = (found: Finding, ...planned: readonly Finding[]): boolean => standingAgainst([found], planned).length > 0;
+
+  it('is accepted as what was not known with the plan, and no other marker of that peer', () => {
+    const planned = [unread(['peer.entries.now']), unread(['peer.words.now'], { message: 'for another reason' })];
+    expect(stands(unread(['peer.entries.now']), ...planned)).toBe(false);
+    expect(stands(unread(['peer.entries.now', 'peer.words.now']), ...planned)).toBe(false);
+    expect(stands(unread(['peer.context.now', 'peer.entries.now']), ...planned)).toBe(true);
+    expect(stands(unread(['peer.entries.now'], other('second', 'db02')), ...planned)).toBe(true);
+    expect(notProven({ findings: [unread(['peer.context.now'])], steps: [] }, 'live', { findings: planned })).toHaveLength(1);
+  });
+
+  it('is accepted whatever it is where nothing of that peer was known: a peer that does not answer keeps no server from coming back', () => {
+    const silent = unread(['peer.entries.now'], { nothingKnown: true });
+    expect(stands(unread(['peer.context.now']), silent)).toBe(false);
+    expect(stands(unread(['peer.context.now'], other('standby', 'db03')), silent)).toBe(true);
+    expect(stands(unread(['peer.context.now'], { code: 'SERVER_UNKNOWN' }), silent)).toBe(true);
+    // That nothing is known now does not matter.
+    expect(stands(unread(['peer.context.now'], { nothingKnown: true }), unread(['peer.entries.now']))).toBe(true);
+  });
+
+  it('is accepted about its peer where an earlier version has made the plan, which has not said what it was', () => {
+    expect(stands(unread(['peer.context.now']), open(['X']))).toBe(false);
+    expect(stands(open(['X']), unread(['peer.entries.now']))).toBe(false);
   });
 });
 

@@ -169,11 +169,11 @@ function dependants(relations: readonly Relation[], server: string): readonly Fi
   ];
 }
 
-/** Declared from the other side alone. */
+/** Declared from the other side alone. That one needs the other says nothing of what it has of it, unless the same rules judge that. */
 function oneWay(relations: readonly Relation[], server: string): readonly Finding[] {
   return relations
     .filter(({ type, peers }) => type !== 'depends-on' && peers.some((peer) => peer.server === server))
-    .filter((other) => !relations.some((own) => own.server === server && own.peers.some((peer) => peer.server === other.server)))
+    .filter((other) => !relations.some((own) => own.server === server && own.peers.some((peer) => peer.server === other.server) && isOtherWay(own, other)))
     .map((other) => ({
       code: 'RELATION_ONE_WAY',
       severity: 'unknown',
@@ -184,9 +184,26 @@ function oneWay(relations: readonly Relation[], server: string): readonly Findin
     }));
 }
 
+/** A need may have rules of something else, such as clocks; what holds copies is told of by itself where its rules are missing. */
+const isOtherWay = (own: Relation, other: Relation): boolean =>
+  own.type !== 'depends-on' || (own.profile !== null && (other.profile === null || own.profile === other.profile));
+
 /** What a run may not go on with: what stops it, or is not known, and was not accepted with its plan. `accepted`: the findings of the plan. */
 export const standingAgainst = (found: readonly Finding[], accepted: readonly Finding[]): readonly Finding[] =>
-  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !accepted.some((known) => covers(known, finding)));
+  found.filter((finding) => (finding.severity === 'block' || finding.severity === 'unknown') && !isAccepted(finding, accepted));
+
+/**
+ * What is not known is accepted as what it is: another marker of the same peer is not, unless nothing of that peer was known. Whoever has acknowledged that it does not
+ * answer has to be able to restore beside it. A plan of an earlier version does not say what it was.
+ */
+function isAccepted(finding: Finding, accepted: readonly Finding[]): boolean {
+  const known = accepted.filter((one) => covers(one, finding));
+  const { notKnown } = finding;
+  if (known.length === 0 || notKnown === undefined) return known.length > 0;
+  if (known.some((one) => one.notKnown === undefined || one.nothingKnown === true)) return true;
+  const named = new Set(known.flatMap((one) => one.notKnown ?? []));
+  return notKnown.every((name) => named.has(name));
+}
 
 /**
  * What of a run is not proven in the quarantine or after go-live: what stands against it, and what rules still ask for although it should have been done by now. That a

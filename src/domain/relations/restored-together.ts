@@ -54,14 +54,16 @@ const CLOCKS_DIFFER_MS = 60_000;
  */
 export function judgeTogether(pair: RelationPair, relations: readonly Relation[], server: TogetherSide, peer: TogetherSide, now: Date): TogetherJudgement {
   const sides = sidesOf(pair, relations, server, peer);
-  const judged = (ofServer: Readings | null, ofPeer: Readings | null) =>
-    judgeRelations([pair], {
+  const judged = (ofServer: Readings | null, ofPeer: Readings | null) => {
+    const { findings, steps } = judgeRelations([pair], {
       phase: 'plan',
       captured: [...server.point.markers.filter(({ of }) => of === 'peer'), ...asSide(pair, 'server', ofServer)],
       present: asSide(pair, 'peer', ofPeer),
       pointInTime: server.point.pointInTime,
       now,
     });
+    return { findings: findings.map(nobodyWasAsked), steps };
+  };
   // A rule that looks at one of them alone is the same as in any plan.
   if (wantedMarkers(pair.profile, 'plan').peer.size === 0) return { basis: 'readings', ...judged(sides.server[0] ?? null, null) };
   if (wereFrozenTogether(server.point, peer.point)) {
@@ -80,6 +82,13 @@ export function judgeTogether(pair: RelationPair, relations: readonly Relation[]
     findings: [...allOf(atLeast.findings, atMost.findings, sameFinding), restoredTogether(pair, peer.point)],
     steps: allOf(atLeast.steps, atMost.steps, (one, other) => one.key === other.key),
   };
+}
+
+/** That nothing was read of the peer at its recovery point does not say that it will not answer when it is back. */
+function nobodyWasAsked(finding: Finding): Finding {
+  if (finding.code !== 'PEER_UNKNOWN') return finding;
+  const { nothingKnown: _, ...rest } = finding;
+  return rest;
 }
 
 /** Whether nothing speaks against it: no rule blocks, and all of them are decided. Where it rests on a common freeze, that is not counted. */

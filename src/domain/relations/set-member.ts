@@ -28,8 +28,8 @@ export interface MemberSituation {
 }
 
 /**
- * The relations of a server with the others of its set. What has to be done at a peer once this one is live is done when the peer is live, too: of two servers the later
- * one has the step, and the rules that look at both.
+ * The relations of a server with the others of its set. What has to be done about two of them once the one is live is done when the other is live, too: of two servers the
+ * later one has the step, and the proof.
  */
 export function judgeMember({ server, set, relations, profiles, sides, now }: MemberSituation): MemberJudgement {
   const own = sides.get(server);
@@ -41,12 +41,12 @@ export function judgeMember({ server, set, relations, profiles, sides, now }: Me
     const isLater = goesLiveLater(set, server, peer);
     const mine = pairsOf(server, peer).map((pair) => judgeTogether(pair, relations, own, side, now));
     const theirs = isLater ? pairsOf(peer, server) : [];
-    const left = theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isLeftForPeer);
+    const left = theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isForLater);
     return {
       findings: mine.flatMap(({ findings }) => findings),
       steps: [
-        ...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isLeftForPeer(step)),
-        ...left.map((step) => ({ ...step, key: `rule:${step.code}:${peer}` as const, on: 'server' as const, peer })),
+        ...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isForLater(step)),
+        ...left.map((step) => ({ ...step, key: `rule:${step.code}:${peer}` as const, on: otherSide(step), peer })),
       ],
       hasLiveRules: theirs.some(({ profile }) => hasRules(profile, 'live')),
     };
@@ -93,13 +93,20 @@ export function notMadeAnew(
 
 const reseeding = ({ rules }: Profile): readonly Rule[] => rules.filter(({ step }) => step?.reseeds === true);
 
-const isLeftForPeer = ({ on, when }: PlannedRelationStep): boolean => on === 'peer' && when === 'live';
+/** Nobody can see whether a standby streams before its primary is there. */
+const isForLater = ({ when }: PlannedRelationStep): boolean => when === 'live';
+
+const otherSide = ({ on }: PlannedRelationStep): PlannedRelationStep['on'] => (on === 'server' ? 'peer' : 'server');
 
 /** Whether the one goes live after the other. */
 export function goesLiveLater({ members }: Pick<SetOfPlan, 'members'>, one: string, other: string): boolean {
   const place = (name: string): number => members.findIndex(({ server }) => server === name);
   return place(one) > place(other);
 }
+
+/** Of which of the others nothing can be proven when a server is live, because they are not: the run of the later one proves that. */
+export const isProvenLater = ({ restoreSet, server }: Pick<RestorePlanBody, 'restoreSet' | 'server'>, peer: string): boolean =>
+  restoreSet !== undefined && goesLiveLater(restoreSet, peer, server.name);
 
 /** Whether a plan has this server restored together with its own. */
 export const isTogether = ({ restoreSet }: Pick<RestorePlanBody, 'restoreSet'>, peer: string): boolean =>
