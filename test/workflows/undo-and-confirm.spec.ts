@@ -1,6 +1,6 @@
 import type { RunTrace, StepRecord } from '../../src/contracts/activities';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { jobFor } from './relations';
 
@@ -181,9 +181,39 @@ describe('cleanUpRun', () => {
       { kind: 'undo', input: UNDO },
       { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK },
     );
-    expect(forward.calls).toEqual(['takeFence', 'start', 'releaseFence']);
+    expect(forward.calls).toEqual(['takeFence', 'surveyUndo', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
     expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+  });
+
+  const keptAgain = {
+    ...UNDO_SURVEY,
+    wayBack: { ...KEPT, volumes: (UNDO_SURVEY.present?.disks ?? []).map(({ target, path }) => ({ target, path, allocatedBytes: 1 })) },
+  };
+  it.each([
+    ['nothing is kept for it any more', { ...UNDO_SURVEY, wayBack: null }],
+    ['the server uses again what is kept', keptAgain],
+  ])('does not go on with an undo that had been put back when it was ended, before the catalogue knew: %s', async (_what, survey) => {
+    const asked: unknown[] = [];
+    const { calls, outcome } = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed'], ['agent', 'pending']), wayBack: WAY_BACK },
+      { surveyUndo: async (_source, ofRunId) => (asked.push(ofRunId), survey) },
+    );
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    // Of what this run itself has kept, not of what it returned to.
+    expect(asked).toEqual([UNDO.runId]);
+    expect(outcome?.error?.message).toContain('The undo had been taken back');
+  });
+
+  it('leaves a server off that was off before the undo that had been put back', async () => {
+    const plan = { ...UNDO_PLAN, before: { ...UNDO_PLAN.before, powerState: 'off' as const } };
+    const { calls } = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['fence', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed']), wayBack: WAY_BACK },
+      { loadPlan: async () => plan, surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) },
+    );
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'releaseFence']);
   });
 
   it('ends a deletion that had begun, and begins none', async () => {
