@@ -1,4 +1,7 @@
+import { toFailure } from '../../activities/failures';
+import { aliveWithin } from '../../activities/heartbeat';
 import type { RunTrace, StepRecord } from '../../src/contracts/activities';
+import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
 import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
@@ -40,6 +43,25 @@ describe('undoRestore', () => {
     expect(rehearsal.stateOf(key)).toBe('failed');
     const failedAt = rehearsal.calls.findIndex((call) => call === activity);
     expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('waits for the agent with what an attempt that libvirt has ended had not waited yet', async () => {
+    const deadlines: number[] = [];
+    let waitedMs = 0;
+    const rehearsal = rehearse({
+      waitForAgent: () =>
+        aliveWithin(40_000, async ({ deadlineMs }) => {
+          deadlines.push(deadlineMs);
+          if (deadlines.length > 1) return;
+          const beganAt = performance.now();
+          while ((waitedMs = performance.now() - beganAt) < 50) await new Promise((resolve) => setImmediate(resolve));
+          throw toFailure(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirt on local does not answer.'));
+        }),
+    });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(deadlines).toEqual([40_000, expect.any(Number)]);
+    expect(deadlines[1]).toBeLessThanOrEqual(Math.ceil(40_000 - waitedMs));
+    expect(deadlines[1]).toBeGreaterThan(1_000);
   });
 
   it('refuses a plan whose world has changed', async () => {
