@@ -3,14 +3,21 @@ import type { BackupSubject, BegunOnlineBackup, ImageBasis } from '../src/contra
 import type { ErrorCode } from '../src/contracts/error-codes';
 import { ModosuError } from '../src/contracts/errors';
 import type { BackupImageInput, RunInput } from '../src/contracts/workflows';
+import type { GuestAgent } from '../src/guests/guest-agent';
+import { checkHealth } from '../src/guests/health-checks';
 import type { OnlineBackupRequest } from '../src/hypervisors/hypervisor';
 import type { ActivityDependencies } from './dependencies';
 import { ServerCalls } from './server-activities';
 
+jest.mock('../src/guests/health-checks', () => ({ checkHealth: jest.fn(async () => ({ evidence: '' })) }));
+
 const INPUT = { runId: 'run_1', serverId: 'srv_1', serverName: 'db01', uuid: 'u', hypervisor: 'kvm1', agentTimeoutSeconds: 40 } as unknown as RunInput;
 
-const callsWithAgent = (waitUntilAnswering: () => Promise<void>): ServerCalls =>
-  new ServerCalls({ hypervisor: async () => ({ guestAgent: () => ({ waitUntilAnswering }) }) } as unknown as ActivityDependencies);
+const callsWithAgent = (waitUntilAnswering: GuestAgent['waitUntilAnswering']): ServerCalls =>
+  new ServerCalls({
+    hypervisor: async () => ({ guestAgent: () => ({ waitUntilAnswering }) }),
+    catalog: { getServer: async () => ({ protection: { ssh: null } }) },
+  } as unknown as ActivityDependencies);
 
 describe('waitForAgent', () => {
   const wait = (error: ModosuError): Promise<unknown> =>
@@ -32,6 +39,53 @@ describe('waitForAgent', () => {
       code: 'HYPERVISOR_UNREACHABLE',
       retry: 'later',
     });
+  });
+});
+
+describe('deadlines whose end is final', () => {
+  type Attempt = NonNullable<ConstructorParameters<typeof MockActivityEnvironment>[0]>;
+  /** How long an attempt waits for the agent of a guest that has 40 s for it, and for a health check. */
+  const given = async (attempt: Attempt): Promise<readonly [agent: number, check: number]> => {
+    let agentMs = Number.NaN;
+    const agent = callsWithAgent(async ({ deadlineMs }) => void (agentMs = deadlineMs));
+    await new MockActivityEnvironment(attempt).run(() => agent.waitForAgent(INPUT));
+    const check = { kind: 'tcp', name: 'answers', host: '127.0.0.1', port: 1, timeoutSeconds: 40 } as const;
+    await new MockActivityEnvironment(attempt).run(() => callsWithAgent(async () => undefined).checkHealth(INPUT, check));
+    return [agentMs, jest.mocked(checkHealth).mock.calls.at(-1)?.[2].deadlineMs ?? Number.NaN];
+  };
+
+  it.each([
+    ['after a busy queue', Date.now() - 90_000],
+    ['by a clock that is behind that of Temporal', Date.now() + 300_000],
+    ['by a clock that is ahead of it', Date.now() - 300_000],
+  ])('are whole for the first attempt %s', async (_what, scheduledTimestampMs) => {
+    expect(await given({ attempt: 1, scheduledTimestampMs })).toEqual([40_000, 40_000]);
+  });
+
+  it('are for later attempts what those before them have not waited, and a second at least', async () => {
+    const scheduledTimestampMs = Date.now() - 90_000;
+    expect(await given({ attempt: 2, scheduledTimestampMs, heartbeatDetails: { waitedMs: 15_000 } })).toEqual([25_000, 25_000]);
+    expect(await given({ attempt: 40, scheduledTimestampMs, heartbeatDetails: { waitedMs: 300_000 } })).toEqual([1_000, 1_000]);
+  });
+
+  it.each([[undefined], [null], ['nonsense'], [{ waitedMs: 'long' }], [{ waitedMs: -5 }], [{ waitedMs: Number.NaN }]])(
+    'are whole where nothing is known of the attempts before: %j',
+    async (heartbeatDetails) => expect(await given({ attempt: 2, heartbeatDetails })).toEqual([40_000, 40_000]),
+  );
+
+  it('are handed on: an attempt says as long as it waits, and when it fails, how long was waited in all', async () => {
+    let now = 1_000;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => now);
+    const said: unknown[] = [];
+    const environment = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: { waitedMs: 15_000 } });
+    environment.on('heartbeat', (details: unknown) => said.push(details));
+    const calls = callsWithAgent(async () => {
+      now += 20_000;
+      throw new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is away.');
+    });
+    await expect(environment.run(() => calls.waitForAgent(INPUT))).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE' });
+    clock.mockRestore();
+    expect(said).toEqual([{ waitedMs: 15_000 }, { waitedMs: 35_000 }]);
   });
 });
 

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
 import type { AppliedChange, BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
 import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
@@ -12,7 +11,7 @@ import { isModosuError } from '../src/contracts/errors';
 import { wholeAfterAll } from '../src/domain/planning/image-basis';
 import type { ActivityDependencies } from './dependencies';
 import { finalWhen } from './failures';
-import { whileAlive } from './heartbeat';
+import { aliveWithin, whileAlive } from './heartbeat';
 import { programInGuest } from './guest-programs';
 import { fenceOf, guestOf, requireHeld, serverRef } from './server-of-run';
 
@@ -64,12 +63,9 @@ export class ServerCalls implements ServerActivities {
   }
 
   waitForAgent(input: RunInput): Promise<void> {
-    return whileAlive(async (signal) => {
+    return aliveWithin(input.agentTimeoutSeconds * 1000, async (options) => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
-      await finalWhen(
-        'AGENT_SILENT',
-        hypervisor.guestAgent(serverRef(input)).waitUntilAnswering({ deadlineMs: sinceFirstAttempt(input.agentTimeoutSeconds * 1000), signal }),
-      );
+      await finalWhen('AGENT_SILENT', hypervisor.guestAgent(serverRef(input)).waitUntilAnswering(options));
     });
   }
 
@@ -117,9 +113,7 @@ export class ServerCalls implements ServerActivities {
   }
 
   checkHealth(input: RunInput, check: HealthCheck): Promise<{ readonly evidence: string }> {
-    return whileAlive(async (signal) => {
-      return checkHealth(await guestOf(this.deps, input), check, { signal, deadlineMs: sinceFirstAttempt(check.timeoutSeconds * 1000) });
-    });
+    return aliveWithin(check.timeoutSeconds * 1000, async (options) => checkHealth(await guestOf(this.deps, input), check, options));
   }
 
   applyChange(input: RunInput, program: StepProgram): Promise<AppliedChange> {
@@ -192,9 +186,6 @@ export class ServerCalls implements ServerActivities {
     return whileAlive(async () => (await this.deps.hypervisor(input.hypervisor)).cancelOnlineBackup(serverRef(input), input.runId));
   }
 }
-
-/** A second attempt goes on with the deadline of the first: a guest that never starts must not be waited for again and again. */
-const sinceFirstAttempt = (deadlineMs: number): number => Math.max(1_000, deadlineMs - (Date.now() - Context.current().info.scheduledTimestampMs));
 
 /** What was begun may have been begun by an earlier attempt, which had to content itself with whole images. */
 function begunOn(start: OnlineBackupStart, basis: ImageBasis, subject: BackupSubject): BegunOnlineBackup {

@@ -1,3 +1,4 @@
+import { patched } from '@temporalio/workflow';
 import type { RunTrace } from '../src/contracts/activities';
 import { ModosuError } from '../src/contracts/errors';
 import type { StepKey } from '../src/contracts/step-keys';
@@ -11,6 +12,7 @@ import type {
   RunResult,
   UndoInput,
 } from '../src/contracts/workflows';
+import { isTakenBack } from '../src/domain/planning/undo-planning';
 import { dataSetSteps } from '../src/domain/steps/data-steps';
 import { catalogue, planning, type Calls } from './runbook/activities';
 import { leaveSet } from './runbook/backup-set';
@@ -20,12 +22,16 @@ import { itemOf, loadPlanOf } from './runbook/plan';
 import { carryOut, persistently } from './runbook/runbook';
 import { isOn, revertSwap } from './runbook/server';
 
+/** Since an undo that had swapped the volumes is taken for that only if the hypervisor says so, too. */
+const CLEAN_UP_SURVEYS = 'clean-up-surveys';
+
 /**
  * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of
  * that run, which it ends as failed. What a run does to undo itself is done here too, whether it is known to have been begun or not; all of it is idempotent.
  * Before go-live the old server comes back; after it the new one stays.
  */
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
+  const surveys = ended.kind === 'undo' && patched(CLEAN_UP_SURVEYS);
   if (ended.kind === 'backup-image' && ended.input.set !== undefined) {
     await leaveSet(ended.input.set, { runId: ended.input.runId, why: 'its workflow was ended in Temporal.' });
   }
@@ -36,7 +42,7 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
       book
         .step(
           'clean-up',
-          { do: () => persistently(() => cleanUp(ended, calls, trace)), detail: (outcome) => ({ outcome }) },
+          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys })), detail: (outcome) => ({ outcome }) },
           'Put in order what the ended workflow left behind',
         )
         .catch((thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`),
@@ -47,8 +53,11 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   });
 }
 
+/** What is known of the run, and whether the hypervisor is asked, too. */
+type Trace = RunTrace & { readonly surveys: boolean };
+
 /** What was done, in a sentence for people. */
-async function cleanUp(ended: CleanUpInput, calls: Calls, trace: RunTrace): Promise<string> {
+async function cleanUp(ended: CleanUpInput, calls: Calls, trace: Trace): Promise<string> {
   const { input } = ended;
   const hasServer = await calls.undo.takeFence(input);
   const done = await afterKind(ended, calls, trace, hasServer);
@@ -56,7 +65,7 @@ async function cleanUp(ended: CleanUpInput, calls: Calls, trace: RunTrace): Prom
   return done;
 }
 
-function afterKind(ended: CleanUpInput, calls: Calls, trace: RunTrace, hasServer: boolean): Promise<string> {
+function afterKind(ended: CleanUpInput, calls: Calls, trace: Trace, hasServer: boolean): Promise<string> {
   switch (ended.kind) {
     case 'backup-image':
       return afterBackup(ended.input, calls, trace);
@@ -145,18 +154,23 @@ async function afterDataRestore(input: RestoreDataInput, calls: Calls, trace: Ru
   return ['The data in the guest is as it was before.', ...(left === undefined ? [] : [left])].join(' ');
 }
 
-/** Forward once the volumes are swapped: that is what was asked for, and both states are whole. */
-async function afterUndo(input: UndoInput, calls: Calls, trace: RunTrace): Promise<string> {
-  const { undo } = calls;
+/**
+ * Forward once the volumes are swapped: that is what was asked for, and both states are whole. Unless the run has put the server back already: it tells the
+ * hypervisor first, and may have been ended before the catalogue knew.
+ */
+async function afterUndo(input: UndoInput, calls: Calls, trace: Trace): Promise<string> {
+  const { undo, host } = calls;
   const plan = await loadPlanOf('undo', input);
-  if (trace.wayBack?.state === 'open') {
+  const isSwapped = trace.wayBack?.state === 'open';
+  const wasReturned = isSwapped && plan.data == null && trace.surveys && isTakenBack(await host.surveyUndo(input, input.runId));
+  if (isSwapped && !wasReturned) {
     if (plan.data == null && isOn(plan.returnsTo)) await undo.start(input);
     return 'The old volumes had been put back; the server uses them.';
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
   await revertSwap(calls, input);
   if (begun(trace, 'stop') && isOn(plan.before)) await undo.startAfterShutdown(input);
-  return 'The volumes had not been changed.';
+  return wasReturned ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
 }
 
 async function afterConfirm(input: ConfirmInput, { undo, undoData }: Calls, trace: RunTrace): Promise<string> {

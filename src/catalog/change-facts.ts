@@ -77,7 +77,8 @@ async function baseOfLine(manager: EntityManager, lineageId: string): Promise<Ge
 }
 
 const BASE = `SELECT changes FROM (
-  SELECT point.changes, 1 AS rank, point.generation FROM recovery_point AS point WHERE point.kind = 'image' AND point.lineage_id = $1 AND point.changes IS NOT NULL
+  (SELECT point.changes, 1 AS rank, point.generation FROM recovery_point AS point WHERE point.kind = 'image' AND point.lineage_id = $1 AND point.changes IS NOT NULL
+    ORDER BY point.generation DESC LIMIT 1)
   UNION ALL
   SELECT point.changes, 2, point.generation FROM lineage JOIN run ON run.id = lineage.run_id JOIN recovery_point AS point ON point.id = run.recovery_point_id
   WHERE lineage.id = $1 AND point.changes IS NOT NULL

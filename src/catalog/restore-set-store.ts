@@ -202,8 +202,10 @@ async function contextOf(manager: EntityManager, sets: readonly RestoreSetRow[])
   );
   if (planIds.length === 0) return { names, plans: [], runs: [], wayBacks: [], points: [] };
   const plans = await manager.findBy(RestorePlanEntity, { id: In(planIds) });
-  const runs = await manager.findBy(RunEntity, { planId: In(planIds) });
-  const wayBacks = runs.length === 0 ? [] : await manager.findBy(WayBackEntity, { runId: In(runs.map(({ id }) => id)) });
+  // Written with the run, by whoever accepts it. A set that is waited for is read twice a second: runs are found by their ids.
+  const runIds = plans.flatMap(({ runId }) => runId ?? []);
+  const runs = runIds.length === 0 ? [] : await manager.findBy(RunEntity, { id: In(runIds) });
+  const wayBacks = runs.length === 0 ? [] : await manager.findBy(WayBackEntity, { runId: In(runIds) });
   const points = await manager.findBy(RecoveryPointEntity, { id: In(pointIds) });
   return { names, plans: planIds.flatMap((id): RestorePlanRow[] => plans.filter((plan) => plan.id === id)), runs, wayBacks, points };
 }

@@ -1,8 +1,9 @@
 import { JudgementCalls } from '../../activities/judgement-activities';
 import type { Catalog } from '../../src/catalog/catalog';
+import { ModosuError } from '../../src/contracts/errors';
 import { estateSchema } from '../../src/contracts/api/estate';
 import { nightOccasion, type JudgementView } from '../../src/contracts/judgement';
-import type { Comeback } from '../../src/contracts/judgement';
+import type { Comeback, Judgement } from '../../src/contracts/judgement';
 import { ApiHarness, ESTATE, manifestOf } from './api-harness';
 import { cli } from './cli-harness';
 
@@ -153,6 +154,46 @@ describe('which servers could come back alone', () => {
       const all = await cli(api, ['relation', 'judge']);
       expect([all.code, all.stdout]).toEqual([0, expect.stringMatching(/^db01 +COULD NOT .* yes|^db01 +COULD NOT/m)]);
       expect((await cli(api, ['relation', 'judge', 'web01'])).stderr).toContain('NO_RECOVERY_POINT');
+    });
+
+    it('relation judge --wait does not take for good what could not be found out', async () => {
+      await imageOf('web01');
+      const unknown = await cli(api, ['relation', 'judge', 'web01', '--wait']);
+      expect([unknown.code, unknown.stdout]).toEqual([1, expect.stringMatching(/^restored alone +NOT KNOWN$/m)]);
+      expect(unknown.stderr).toContain('Of web01 it could not be found out; see `modosu relation judgement web01`.');
+      expect((await cli(api, ['relation', 'judge', '--wait'])).code).toBe(1);
+      // What is known to be bad is worse than what is not known.
+      await imageOf('db01');
+      const both = await cli(api, ['relation', 'judge', '--wait']);
+      expect([both.code, both.stderr]).toEqual([9, expect.stringContaining('Of web01 it could not be found out; see')]);
+    });
+
+    it('relation judge --wait takes neither what failed for good, nor what did not come, nor what was known before; where nothing is to be judged, nothing is unknown', async () => {
+      const judge = (...words: readonly string[]) => cli(api, ['relation', 'judge', ...words, '--wait']);
+      expect(await judge()).toMatchObject({ code: 0, stderr: expect.stringContaining('Nothing is judged here') as string });
+      await imageOf('web01');
+      const web01 = await api.catalog.getServer('web01');
+      const due = () => api.catalog.dueJudgements(10);
+      const record = async (judgement: Judgement | null): Promise<void> => {
+        const { begunAt, serverIds } = await due();
+        await api.catalog.recordJudgements(
+          begunAt,
+          serverIds.map((serverId) => ({ serverId, judgement })),
+        );
+      };
+      api.runStarter.onJudging = () => record({ recoveryPointId: 'rp_1', worst: 'ok', findings: [] });
+      expect(await judge('web01')).toMatchObject({ code: 0, stdout: expect.stringContaining('would be accepted') as string });
+      const unknown = { code: 1, stderr: expect.stringContaining('Of web01 it could not be found out; see') as string };
+      // What was known before stays, and was not found out now.
+      api.runStarter.onJudging = () => record(null);
+      expect(await judge('web01')).toMatchObject({ ...unknown, stdout: expect.stringContaining('would be accepted') as string });
+      const why = new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirtd is away.').summary();
+      const calls = new JudgementCalls({ catalog: api.catalog as Catalog, profiles: api.profiles, log: { info: noop, warn: noop, error: noop } });
+      api.runStarter.onJudging = async () => calls.recordUnjudged({ begunAt: (await due()).begunAt, serverId: web01.id, why });
+      expect(await judge('web01')).toMatchObject({ ...unknown, stdout: expect.stringContaining('JUDGEMENT_FAILED') as string });
+      api.runStarter.onJudging = async () =>
+        void (await api.catalog.decommissionServer({ actor: 'alice', serverId: web01.id, confirm: 'web01', reason: 'gone', keepDays: 1 }));
+      expect(await judge('web01')).toMatchObject(unknown);
     });
 
     it('relation judgement and list show it beside each relation', async () => {

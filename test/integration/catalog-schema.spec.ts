@@ -4,7 +4,8 @@ import { revertMigrations, runMigrations } from '../../src/catalog/migrate';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { MIGRATIONS } from '../../migrations';
-import { codeOf, refusal } from '../contract/catalog.fixtures';
+import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
+import { codeOf, ESTATE, manifestOf, refusal, RESOLVED } from '../contract/catalog.fixtures';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 
 let postgres: TestPostgres;
@@ -590,6 +591,78 @@ describe('migrations', () => {
     const error = await refusal(runMigrations('postgresql://modosu_owner:secret-word@127.0.0.1:1/modosu', postgres.appRole));
     expect(error.code).toBe('CATALOG_UNAVAILABLE');
     expect(JSON.stringify(error.summary())).not.toContain('secret-word');
+  });
+});
+
+describe('what is read again and again', () => {
+  const dataSource = createDataSource({ url: '' });
+  let catalog: Catalog & { close(): Promise<void> };
+  let server: ServerRecord;
+  let asked: { readonly sql: string; readonly parameters: unknown[] }[];
+
+  beforeAll(async () => {
+    await runMigrations(postgres.ownerUrl, postgres.appRole);
+    await postgres.empty();
+    const logQuery = (sql: string, parameters: unknown[] = []): void => void asked.push({ sql, parameters });
+    const nothing = (): void => undefined;
+    const logger = { logQuery, logQueryError: nothing, logQuerySlow: nothing, logSchemaBuild: nothing, logMigration: nothing, log: nothing };
+    dataSource.setOptions({ url: postgres.appUrl, logger });
+    asked = [];
+    catalog = createTypeormCatalog(dataSource);
+    await catalog.applyEstate('setup', ESTATE, RESOLVED);
+    server = await catalog.getServer('db01');
+  });
+  afterAll(() => catalog.close());
+
+  /** How PostgreSQL finds the rows of what is asked, where it reads a whole table only if there is no other way. */
+  const found = async (read: () => Promise<unknown>): Promise<string> => {
+    asked = [];
+    await read();
+    const statements = asked.filter(({ sql }) => sql.startsWith('SELECT'));
+    const runner = dataSource.createQueryRunner();
+    try {
+      await runner.query('SET enable_seqscan = off');
+      const plans: string[] = [];
+      for (const { sql, parameters } of statements) {
+        const rows = (await runner.query(`EXPLAIN (COSTS OFF) ${sql}`, parameters)) as readonly { readonly 'QUERY PLAN': string }[];
+        plans.push(...rows.map((row) => row['QUERY PLAN']));
+      }
+      return plans.join('\n');
+    } finally {
+      await runner.query('RESET enable_seqscan');
+      await runner.release();
+    }
+  };
+
+  it('the changes that a server holds: by its line, and only the newest image', async () => {
+    const plan = await found(() => catalog.changesAt(server.id, null));
+    expect(plan).toMatch(/Limit\n +-> +Index Scan Backward using recovery_point_line_idx on recovery_point.*\n +Index Cond: \(lineage_id = /);
+    expect(plan).not.toMatch(/Seq Scan on recovery_point/);
+  });
+
+  it('the runs of a restore set: by their ids', async () => {
+    const { id: recoveryPointId } = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
+    const { setId } = await catalog.acceptRestoreSet({
+      actor: 'alice',
+      idempotencyKey: null,
+      requestDigest: 'd1',
+      members: [{ serverId: server.id, recoveryPointId }],
+      basis: 'freeze',
+      choice: [],
+      incidentAt: null,
+      leaveChanges: false,
+    });
+    expect(await found(() => catalog.getRestoreSet(setId))).not.toMatch(/ on run\b/);
+    await postgres.query(
+      postgres.ownerUrl,
+      `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input, plan_id)
+        SELECT 'run_set', 'restore-server', 'accepted', server_id, '', 'alice', now(), false, '{}', id FROM restore_plan;
+      UPDATE restore_plan SET state = 'used', hash = 'hash', body = '{}', run_id = 'run_set'`,
+    );
+    const plan = await found(() => catalog.getRestoreSet(setId));
+    expect(plan).toMatch(/run_pkey on run.*\n.*Index Cond: .*id/);
+    expect(plan).not.toMatch(/Seq Scan on run\b/);
+    expect((await catalog.getRestoreSet(setId)).members).toMatchObject([{ runId: 'run_set', runState: 'accepted' }]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { ModosuError } from '../../src/contracts/errors';
 import type { Finding } from '../../src/contracts/plan';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { RestoreSetView } from '../../src/contracts/restore-set';
@@ -254,6 +255,21 @@ describe('restore sets', () => {
       await until('the runs are started', () => api.runStarter.runs.length === 2);
       for (const { input } of api.runStarter.runs) await replace(input.runId);
       await until('both are seen to wait', () => command.stderr.includes('db01 waits: go-live, web01 waits: go-live'));
+      for (let count = 0; count < 3; count += 1) await pass();
+      const { code, stdout } = await command.end();
+      expect([code, stdout]).toEqual([0, expect.stringContaining('succeeded: all are live')]);
+    });
+
+    it('run-set --wait survives a restart of the API and of its database: the exit code is that of the set', async () => {
+      const set = await planned();
+      const command = startCli(api, ['restore', 'run-set', set.id, '--reason', 'both died', '--confirm', 'db01', '--confirm', 'web01', '--wait']);
+      await until('the runs are started', () => api.runStarter.runs.length === 2);
+      for (const { input } of api.runStarter.runs) await replace(input.runId);
+      await until('both are seen to wait', () => command.stderr.includes('db01 waits: go-live, web01 waits: go-live'));
+      const away = jest.spyOn(api.catalog, 'getRestoreSet').mockRejectedValue(new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer.'));
+      await until('the command knows', () => command.stderr.includes('PostgreSQL does not answer. It goes on by itself; asking again.'));
+      away.mockRestore();
+      await api.restart();
       for (let count = 0; count < 3; count += 1) await pass();
       const { code, stdout } = await command.end();
       expect([code, stdout]).toEqual([0, expect.stringContaining('succeeded: all are live')]);

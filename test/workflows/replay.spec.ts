@@ -31,6 +31,7 @@ import {
   RESTORE_DATA,
   UNDO,
   UNDO_PLAN,
+  UNDO_SURVEY,
   WAY_BACK,
   type RehearsedType,
   type Role,
@@ -42,7 +43,7 @@ import { jobFor, judgedPlan, ruleStep } from './relations';
  * Histories of real executions, encrypted as in production, replayed against the workflow code as it is now: a change that would leave running restores
  * stuck after a deploy fails here. Record those that are missing with `MODOSU_RECORD_HISTORIES=1 npx jest test/workflows/replay.spec.ts`; those of a release
  * are never recorded anew. Those that end with `before-credentials` stand for themselves: a worker that did not ask secret stores for data yet has carried out
- * what a newer program had accepted, with credentials.
+ * what a newer program had accepted, with credentials. So does `before-survey`: a clean-up that did not ask the hypervisor what had become of an undo.
  */
 const HISTORIES = join(__dirname, 'histories');
 jest.setTimeout(120_000);
@@ -56,6 +57,7 @@ const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
   wayBack: null,
   cancelRequested: false,
 });
+const SWAPPED_BY_UNDO: Scripted = { traceOfRun: async () => ({ ...(await traceOf(['stop', 'swap', 'start'])()), wayBack: WAY_BACK }) };
 interface Scene {
   readonly type: RehearsedType;
   readonly input: unknown;
@@ -144,6 +146,12 @@ const SCENES: Readonly<Record<string, Scene>> = {
       ] as const
     ).map(([kind, input, steps]) => [`clean-up.${kind}`, { type: 'cleanUpRun', input: { kind, input }, scripted: { traceOfRun: traceOf(steps) } }]),
   ),
+  'clean-up.undo.forward': { type: 'cleanUpRun', input: { kind: 'undo', input: UNDO }, scripted: SWAPPED_BY_UNDO },
+  'clean-up.undo.taken-back': {
+    type: 'cleanUpRun',
+    input: { kind: 'undo', input: UNDO },
+    scripted: { ...SWAPPED_BY_UNDO, surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) },
+  },
   'clean-up.backup': { type: 'cleanUpRun', input: { kind: 'backup-image', input: ONLINE } },
   'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },

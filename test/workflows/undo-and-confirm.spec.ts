@@ -1,6 +1,9 @@
+import { toFailure } from '../../activities/failures';
+import { aliveWithin } from '../../activities/heartbeat';
 import type { RunTrace, StepRecord } from '../../src/contracts/activities';
+import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import { BACKUP, CONFIRM, failing, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { jobFor } from './relations';
 
@@ -40,6 +43,25 @@ describe('undoRestore', () => {
     expect(rehearsal.stateOf(key)).toBe('failed');
     const failedAt = rehearsal.calls.findIndex((call) => call === activity);
     expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('waits for the agent with what an attempt that libvirt has ended had not waited yet', async () => {
+    const deadlines: number[] = [];
+    let waitedMs = 0;
+    const rehearsal = rehearse({
+      waitForAgent: () =>
+        aliveWithin(40_000, async ({ deadlineMs }) => {
+          deadlines.push(deadlineMs);
+          if (deadlines.length > 1) return;
+          const beganAt = performance.now();
+          while ((waitedMs = performance.now() - beganAt) < 50) await new Promise((resolve) => setImmediate(resolve));
+          throw toFailure(new ModosuError('HYPERVISOR_UNREACHABLE', 'libvirt on local does not answer.'));
+        }),
+    });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('COMPLETED');
+    expect(deadlines).toEqual([40_000, expect.any(Number)]);
+    expect(deadlines[1]).toBeLessThanOrEqual(Math.ceil(40_000 - waitedMs));
+    expect(deadlines[1]).toBeGreaterThan(1_000);
   });
 
   it('refuses a plan whose world has changed', async () => {
@@ -181,9 +203,39 @@ describe('cleanUpRun', () => {
       { kind: 'undo', input: UNDO },
       { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK },
     );
-    expect(forward.calls).toEqual(['takeFence', 'start', 'releaseFence']);
+    expect(forward.calls).toEqual(['takeFence', 'surveyUndo', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
     expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+  });
+
+  const keptAgain = {
+    ...UNDO_SURVEY,
+    wayBack: { ...KEPT, volumes: (UNDO_SURVEY.present?.disks ?? []).map(({ target, path }) => ({ target, path, allocatedBytes: 1 })) },
+  };
+  it.each([
+    ['nothing is kept for it any more', { ...UNDO_SURVEY, wayBack: null }],
+    ['the server uses again what is kept', keptAgain],
+  ])('does not go on with an undo that had been put back when it was ended, before the catalogue knew: %s', async (_what, survey) => {
+    const asked: unknown[] = [];
+    const { calls, outcome } = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed'], ['agent', 'pending']), wayBack: WAY_BACK },
+      { surveyUndo: async (_source, ofRunId) => (asked.push(ofRunId), survey) },
+    );
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    // Of what this run itself has kept, not of what it returned to.
+    expect(asked).toEqual([UNDO.runId]);
+    expect(outcome?.error?.message).toContain('The undo had been taken back');
+  });
+
+  it('leaves a server off that was off before the undo that had been put back', async () => {
+    const plan = { ...UNDO_PLAN, before: { ...UNDO_PLAN.before, powerState: 'off' as const } };
+    const { calls } = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['fence', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed']), wayBack: WAY_BACK },
+      { loadPlan: async () => plan, surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) },
+    );
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'releaseFence']);
   });
 
   it('ends a deletion that had begun, and begins none', async () => {

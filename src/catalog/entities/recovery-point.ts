@@ -129,6 +129,7 @@ export const RecoveryPointEntity = new EntitySchema<RecoveryPointRow>({
     { name: 'recovery_point_retired_idx', columns: ['serverId'], where: `state IN ('expired', 'deleted') AND removed_at IS NULL` },
     { name: 'recovery_point_read_idx', columns: ['verifiedAt'], where: `kind = 'image' AND state = 'usable'` },
     { name: 'recovery_point_parent_idx', columns: ['parentId'], where: 'parent_id IS NOT NULL' },
+    { name: 'recovery_point_line_idx', columns: ['lineageId', 'generation'], where: `kind = 'image' AND changes IS NOT NULL` },
     { name: 'recovery_point_data_set_idx', columns: ['serverId', 'dataSet', 'pointInTime'], where: `kind = 'data'` },
   ],
   checks: [

@@ -60,7 +60,7 @@ export function addRelationCommands(program: Command, context: CliContext): void
       relation
         .command('judge')
         .description(
-          'find it out now instead of in the night: peers are asked, nothing is changed; with --wait the exit code is 9 when one could not come back',
+          'find it out now instead of in the night: peers are asked, nothing is changed; with --wait the exit code is 9 when one could not come back, 1 when that of one could not be found out',
         )
         .argument('[server]', 'name or id of the server; all where it is left out'),
     ),
@@ -79,6 +79,18 @@ export function addRelationCommands(program: Command, context: CliContext): void
     await waitForJudgements(context.io, client, { path: JUDGEMENTS, server }, (text) => printer.note(text), waitOptions(options));
     const found = await judgements(server);
     show(printer, found, server);
+    const unknown = [...new Set([...asked.items, ...found].map(({ serverName }) => serverName))].filter((name) => isUnknown(name, asked.items, found));
+    if (unknown.length > 0) {
+      printer.note(`Of ${unknown.join(', ')} it could not be found out; see \`modosu relation judgement ${unknown.length === 1 ? unknown[0] : 'NAME'}\`.`);
+      context.exitCode = EXIT.failed;
+    }
     if (found.some(({ judged }) => judged?.worst === 'block')) context.exitCode = EXIT.planBlocked;
   });
+}
+
+/** Also where what is known is what was known before, or the server is judged no more: nothing was found out. */
+function isUnknown(name: string, asked: readonly JudgementView[], found: readonly JudgementView[]): boolean {
+  const judgedOf = (judgements: readonly JudgementView[]): JudgementView['judged'] => judgements.find(({ serverName }) => serverName === name)?.judged ?? null;
+  const judged = judgedOf(found);
+  return judged === null || judged.worst === 'unknown' || judged.judgedAt === judgedOf(asked)?.judgedAt;
 }

@@ -6,6 +6,7 @@ import type { BackupMode } from '../../contracts/workflows';
 import { isFinal, type RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
+import { patientGet, type Get } from './patience';
 import { Interrupted, waitedFor, waitWithin, type WaitOptions, type WaitWords } from './waiting';
 
 const POLL_MS = 500;
@@ -32,11 +33,12 @@ export async function waitForChangeImage(
     told = text;
   };
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const due = await dueSince(client, serverId, completedAt, signal);
-      const run = due?.runId == null ? null : (await client.get<RunView>(`/v1/runs/${encodeURIComponent(due.runId)}`, {}, signal)).value;
+      const due = await dueSince(get, serverId, completedAt);
+      const run = due?.runId == null ? null : await get<RunView>(`/v1/runs/${encodeURIComponent(due.runId)}`);
       // Read after the run: what a run that has ended left is seen.
-      const { value } = await client.get<ChangeView>(`/v1/changes/${encodeURIComponent(id)}`, {}, signal);
+      const value = await get<ChangeView>(`/v1/changes/${encodeURIComponent(id)}`);
       if (value.recoveryPointId !== null) return value;
       // What was imaged since was the server without it, and its run may well have succeeded.
       if (value.imageComes === null && value.inServer !== 'yes') throw notAwaited(value);
@@ -90,8 +92,8 @@ function notAwaited(change: ChangeView): ModosuError {
 }
 
 /** What was due before the change was complete was due for something else, and its run may have ended long ago. */
-async function dueSince(client: ApiClient, server: string, completedAt: string | null, signal: AbortSignal): Promise<DueBackupView | null> {
-  const { value } = await client.get<{ readonly items: readonly DueBackupView[] }>('/v1/due-backups', { server, limit: 20 }, signal);
+async function dueSince(get: Get, server: string, completedAt: string | null): Promise<DueBackupView | null> {
+  const { items } = await get<{ readonly items: readonly DueBackupView[] }>('/v1/due-backups', { server, limit: 20 });
   const sinceMs = completedAt === null ? Number.NEGATIVE_INFINITY : Date.parse(completedAt);
-  return value.items.find(({ kind, state, dueAt }) => kind === 'image' && (state === 'waiting' || state === 'started') && Date.parse(dueAt) >= sinceMs) ?? null;
+  return items.find(({ kind, state, dueAt }) => kind === 'image' && (state === 'waiting' || state === 'started') && Date.parse(dueAt) >= sinceMs) ?? null;
 }

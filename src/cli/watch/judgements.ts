@@ -4,6 +4,7 @@ import { ModosuError } from '../../contracts/errors';
 import type { JudgementView } from '../../contracts/judgement';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
+import { patientGet } from './patience';
 import { Interrupted, waitedFor, waitWithin, type WaitOptions } from './waiting';
 
 const POLL_MS = 1_000;
@@ -24,13 +25,14 @@ export function waitForJudgements(
   };
   let toldAtMs = performance.now();
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const { value } = await client.get<PageOf<JudgementView>>(path, { server }, signal);
-      const left = value.items.filter(({ isAsked }) => isAsked).length;
+      const { items } = await get<PageOf<JudgementView>>(path, { server });
+      const left = items.filter(({ isAsked }) => isAsked).length;
       if (left === 0) return;
       if (performance.now() - toldAtMs >= TELL_MS) {
         toldAtMs = performance.now();
-        note(`${left} of ${value.items.length} are still to be judged`);
+        note(`${left} of ${items.length} are still to be judged`);
       }
       await pause(POLL_MS, undefined, { signal });
     }

@@ -4,6 +4,7 @@ import type { RestoreSetView } from '../../contracts/restore-set';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
 import { restoreSetProgress } from '../output/restore-sets';
+import { patientGet } from './patience';
 import { Interrupted, waitedFor, waitWithin, type WaitOptions, type WaitWords } from './waiting';
 
 const POLL_MS = 500;
@@ -24,8 +25,9 @@ export async function waitForRestoreSet(
   };
   let told = '';
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const { value } = await client.get<RestoreSetView>(`/v1/restore-sets/${encodeURIComponent(setId)}`, {}, signal);
+      const value = await get<RestoreSetView>(`/v1/restore-sets/${encodeURIComponent(setId)}`);
       if (isThere(value)) return value;
       const text = restoreSetProgress(value);
       if (text !== told) note(text);

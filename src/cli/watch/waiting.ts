@@ -11,6 +11,7 @@ import { formatDuration } from '../../contracts/format';
 import { backupSetProgress } from '../output/backup-sets';
 import { progressOf } from '../output/verifications';
 import { followRun } from './follow-run';
+import { patientGet } from './patience';
 import { RunReporter } from './run-reporter';
 
 /** Ctrl-C while waiting: only the waiting ends. */
@@ -68,6 +69,7 @@ export async function waitForRun(
     return await waitWithin(io, options, words, (signal) =>
       followRun(client, runId, {
         signal,
+        goesOn,
         stopsAt: options.stopsAt,
         onRun: (run) => reporter.see(run),
         onBroken: (why) => note(`${why} The run goes on by itself; connecting again.`),
@@ -89,8 +91,9 @@ export async function waitForPlan(io: CliIo, client: ApiClient, planId: string, 
     interrupted: new Interrupted('Interrupted. Planning changes nothing on the server; plan again when you need the plan.'),
   };
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn: `Planning goes on by itself; see \`modosu restore show ${planId}\`.` });
     for (;;) {
-      const { value: plan } = await client.get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`, {}, signal);
+      const plan = await get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`);
       if (plan.state !== 'planning') return plan;
       await pause(PLAN_POLL_MS, undefined, { signal });
     }
@@ -134,8 +137,9 @@ async function waitForEnd<View extends Pick<VerificationView, 'finishedAt' | 'wa
   let told = '';
   let toldAtMs = Number.NEGATIVE_INFINITY;
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const { value } = await client.get<View>(path, {}, signal);
+      const value = await get<View>(path);
       if (value.finishedAt !== null) return value;
       const progress = progressOf(value);
       const text = value.waitsFor === null ? (progress === null ? '' : `${verb} ${progress}`) : `waits: ${value.waitsFor}`;
@@ -165,8 +169,9 @@ export async function waitForBackupSet(
   };
   let told = '';
   return waitWithin(io, options, words, async (signal) => {
+    const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const { value } = await client.get<BackupSetView>(`/v1/backup-sets/${encodeURIComponent(setId)}`, {}, signal);
+      const value = await get<BackupSetView>(`/v1/backup-sets/${encodeURIComponent(setId)}`);
       if (value.state !== 'running') return value;
       const text = backupSetProgress(value);
       if (text !== told) note(text);

@@ -2,7 +2,7 @@ import type { UndoSource } from '../../contracts/activities';
 import type { UndoSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
 import type { WayBackFacts, WayBackView } from '../../contracts/way-back';
-import { peersMayHaveFollowed, planUndo, undoStaleness } from './undo-planning';
+import { isTakenBack, peersMayHaveFollowed, planUndo, undoStaleness } from './undo-planning';
 
 const NOW = new Date('2026-03-02T13:00:00.000Z');
 const MIB = 1024 ** 2;
@@ -439,4 +439,23 @@ describe('undoStaleness', () => {
     [survey({ wayBack: null }), 'the volumes to return to are no longer kept'],
     [survey({ wayBack: { ...kept, complete: false } }), 'a kept volume is missing or was exchanged'],
   ])('%#', (found, sentence) => expect(undoStaleness(plan, found)).toContain(sentence));
+});
+
+describe('isTakenBack', () => {
+  it('is so when nothing is kept for the run any more', () => {
+    expect(isTakenBack({ present, wayBack: null })).toBe(true);
+    expect(isTakenBack({ present: null, wayBack: null })).toBe(true);
+  });
+
+  it('is so when the server uses again what is kept, although that is not written down yet', () => {
+    const [disk] = present.disks;
+    const other = { ...disk!, target: 'vdb', path: '/srv/vm/vdb.qcow2' };
+    expect(isTakenBack({ present: { ...present, disks: [other, { ...disk!, path: kept.volumes[0]!.path }] }, wayBack: kept })).toBe(true);
+  });
+
+  it('is not while the server uses others, is gone, or no disk was replaced', () => {
+    expect(isTakenBack({ present, wayBack: kept })).toBe(false);
+    expect(isTakenBack({ present: null, wayBack: kept })).toBe(false);
+    expect(isTakenBack({ present, wayBack: { ...kept, volumes: [], unchanged: [{ target: 'vda', path: present.disks[0]!.path }] } })).toBe(false);
+  });
 });

@@ -106,6 +106,16 @@ export function undoStaleness(plan: Pick<UndoPlanBody, 'basis'>, survey: UndoSur
   return changes;
 }
 
+/**
+ * Whether a run that had swapped volumes has put the server back, by what the hypervisor says of that run: what it has kept is kept for it no more, or the server
+ * uses it again. What the catalogue says comes after either.
+ */
+export function isTakenBack({ present, wayBack }: Pick<UndoSurvey, 'present' | 'wayBack'>): boolean {
+  if (wayBack === null) return true;
+  const kept = new Set(wayBack.volumes.map(({ path }) => path));
+  return (present?.disks ?? []).some(({ path }) => kept.has(path));
+}
+
 function returnedVolumes({ wayBack }: UndoSource, survey: UndoSurvey): readonly ReturnedVolume[] {
   const { present, writtenBytes } = survey;
   const staying = unchangedDisks(survey).map(({ target }) => target);
