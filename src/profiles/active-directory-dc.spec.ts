@@ -38,6 +38,16 @@ it('blocks from the tombstone lifetime on', () => {
   expect(plan({ 'peer.tombstone-days.now': '60' }, '2026-01-09T12:00:01Z').verdicts).toEqual(['ok RELATION_AGREES']);
 });
 
+it('blocks a controller that has waited for its go-live until the tombstone lifetime', () => {
+  const quarantine = (pointInTime: string) => {
+    const now = { 'server.generation-id.now': 'new', 'server.invocation-id.now': 'new', 'server.not-writable.now': 'False', 'peer.tombstone-days.now': '60' };
+    const then = { 'server.generation-id.recovery-point': THEN, 'server.invocation-id.recovery-point': INVOCATION };
+    return judged(PROFILE, 'quarantine', { ...then, ...now }, { pointInTime }).verdicts;
+  };
+  expect(quarantine('2026-01-09T12:00:00Z')).toEqual(['block TOMBSTONE_LIFETIME_REACHED']);
+  expect(quarantine('2026-01-09T12:00:01Z')).toEqual(['ok RELATION_AGREES']);
+});
+
 it('blocks a system that looks at no generation id', () => {
   expect(plan({ 'server.knows-generation-id.recovery-point': 'False' }).verdicts).toEqual(['block GENERATION_ID_NOT_KNOWN_TO_SYSTEM']);
 });
@@ -59,6 +69,7 @@ it('blocks the way to the network when the controller does not know that it was 
       'server.generation-id.now': id,
       'server.invocation-id.now': invocation,
       'server.not-writable.now': notWritable,
+      'peer.tombstone-days.now': '180',
     }).verdicts;
   expect(quarantine(THEN, INVOCATION, 'True')).toEqual(['block GENERATION_ID_NOT_RENEWED', 'block INVOCATION_ID_NOT_CHANGED', 'block DSA_NOT_WRITABLE']);
   expect(quarantine('9b2c7d10-5e4f-4a3b-9c8d-665544332211', '00112233-4455-4677-8899-aabbccddeeff', 'False')).toEqual(['ok RELATION_AGREES']);

@@ -28,7 +28,54 @@ it('counts round the end of the serials, and takes what lies opposite for no bet
 
 it('has nothing against a secondary that has the same, or against going back with a secondary', () => {
   expect(plan('2026030901', '2026030901').verdicts).toEqual(['ok RELATION_AGREES']);
+  expect(plan('2026030901', '2026030901', { primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
   expect(plan('2026030901', '2026031004', { primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
+describe('a secondary that goes back', () => {
+  const OF_PEER = { primary: 'srv02' };
+  const live = (server: string | ReturnType<typeof failed>, peer: string | ReturnType<typeof failed>) =>
+    judged(PROFILE, 'live', { 'server.serial.now': server, 'peer.serial.now': peer }, { parameters: { ...parameters, ...OF_PEER } });
+
+  it('to more than its primary has by now would take nothing from it, and has its copy dropped', () => {
+    const { verdicts, findings, steps } = plan('2026031004', '2026030901', OF_PEER);
+    expect(verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+    expect(findings[0]?.message).toContain('goes back to example.org with serial 2026031004, and its primary "srv02" has 2026030901');
+    expect(findings[0]?.remedy).toContain('publish it on "srv02" with a greater serial than 2026031004');
+    expect(steps).toMatchObject([{ on: 'server', when: 'live', argv: null, title: expect.stringMatching(/^On "srv01", drop its copy of example\.org /) }]);
+    expect(plan('3', '4294967290', OF_PEER).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+    expect(plan('4294967290', '3', OF_PEER).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(plan('2147483648', '0', OF_PEER).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+  });
+
+  it('is told to ask its primary by a program where one is named, and only where it lacks something', () => {
+    const program = { ...OF_PEER, 'refresh-zone': '/usr/local/sbin/refresh-zone' };
+    const { verdicts, steps } = plan('2026030901', '2026031004', program);
+    expect(verdicts).toEqual(['step RESTORED_SECONDARY_TO_REFRESH']);
+    expect(steps).toMatchObject([{ on: 'server', when: 'live', argv: ['/usr/local/sbin/refresh-zone', 'example.org'] }]);
+    expect(plan('2026031004', '2026031004', program).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(plan('2026031004', '2026030901', program).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+    expect(plan('2026030901', '2026030901', { 'refresh-zone': '/usr/local/sbin/refresh-zone' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('is not called well before it has what its primary has, nor where it would take nothing', () => {
+    expect(live('2026031004', '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
+    const behind = live('2026030901', '2026031004');
+    expect(behind.verdicts).toEqual(['block RESTORED_SECONDARY_BEHIND']);
+    expect(behind.findings[0]?.remedy).toMatch(/^Have "srv01" ask "srv02" now/);
+    expect(live('4294967290', '3').verdicts).toEqual(['block RESTORED_SECONDARY_BEHIND']);
+    expect(live('2026031004', '2026030901').verdicts).toEqual(['block RESTORED_SECONDARY_STILL_AHEAD']);
+    expect(live('0', '2147483648').verdicts).toContain('block RESTORED_SECONDARY_STILL_AHEAD');
+  });
+
+  it('is not known where either cannot be read', () => {
+    const down = failed('PEER_UNREACHABLE', 'no answer');
+    expect(live('2026031004', down).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+    expect(live(down, '2026031004').verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    const planned = (values: Parameters<typeof judged>[2]) => judged(PROFILE, 'plan', values, { parameters: { ...parameters, ...OF_PEER } }).verdicts;
+    expect(planned({ 'server.serial.recovery-point': '2026031004', 'peer.serial.now': down })).toEqual(['unknown PEER_UNKNOWN']);
+    expect(planned({ 'server.serial.recovery-point': down, 'peer.serial.now': '2026031004' })).toEqual(['unknown MARKER_NOT_CAPTURED']);
+  });
 });
 
 it('does not call a relation well whose primary was mistyped', () => {

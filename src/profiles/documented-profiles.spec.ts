@@ -63,6 +63,18 @@ describe('mysql-gtid', () => {
       expect(plan(`${MINE}:1-100:tag:1`).verdicts).toEqual(['unknown PEER_UNKNOWN']);
     });
 
+    it('does not go live before a replica that has got ahead since the plan', () => {
+      const quarantine = (peer: string) =>
+        judged(
+          PROFILE,
+          'quarantine',
+          { 'server.server-uuid.recovery-point': MINE, 'server.gtid-executed.recovery-point': `${MINE}:1-100`, 'peer.gtid-executed.now': peer },
+          OF_SERVER,
+        ).verdicts;
+      expect(quarantine(`${MINE}:1-101`)).toEqual(['block REPLICA_AHEAD']);
+      expect(quarantine(`${MINE}:1-100`)).toEqual(['ok RELATION_AGREES']);
+    });
+
     it('works with a replica that was rebuilt and follows', () => {
       const live = (peer: string, isReplicating: string) =>
         judged(

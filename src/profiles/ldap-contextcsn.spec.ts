@@ -3,6 +3,7 @@ import type { MarkerReading, MarkerReadings } from '../contracts/profile';
 import type { Relation } from '../contracts/relation';
 import { linesAfter } from '../domain/consistency/lines-after';
 import { chooseAgreeingPoints, setServer } from '../domain/relations/agreeing-points';
+import { standingAgainst } from '../domain/relations/judge-relations';
 import type { CandidatePoint } from '../domain/relations/restored-together';
 
 const PROFILE = shippedProfile('ldap-contextcsn');
@@ -72,15 +73,24 @@ it('says before whether it will be seen that the step was done, and asks for tha
 });
 
 describe('before go-live', () => {
-  const quarantine = (hasDatabase: Readings[string], slapdRuns: Readings[string], more: Readonly<Record<string, string>> = {}, peer = csn('1011', '001')) =>
+  const quarantine = (
+    hasDatabase: Readings[string],
+    slapdRuns: Readings[string],
+    more: Readonly<Record<string, string>> = {},
+    peer = csn('1011', '001'),
+    captured: Readings = {},
+  ) =>
     judged(
       PROFILE,
       'quarantine',
       {
         'server.context-csn.recovery-point': csn('0902', '001'),
         'peer.context-csn.now': peer,
+        'server.has-database.recovery-point': 'true',
+        'server.slapd-runs.recovery-point': 'true',
         'server.has-database.now': hasDatabase,
         'server.slapd-runs.now': slapdRuns,
+        ...captured,
       },
       { parameters: { ...parameters, 'multi-provider': 'yes', ...more } },
     );
@@ -107,9 +117,43 @@ describe('before go-live', () => {
   it('asks it only of a provider among providers that loses what the other one has', () => {
     const missing = failed('PROBE_FAILED', 'No such file or directory');
     expect(quarantine(missing, missing, { provider: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
-    expect(quarantine(missing, missing, { 'multi-provider': 'no' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine(missing, missing, { 'multi-provider': 'no' }).verdicts).toEqual(['block CONSUMER_AHEAD']);
+    expect(quarantine(missing, missing, { 'multi-provider': 'no' }, csn('0902', '001')).verdicts).toEqual(['ok RELATION_AGREES']);
     expect(quarantine('true', 'true', {}, csn('0902', '001')).verdicts).toEqual(['ok RELATION_AGREES']);
     expect(quarantine('true', 'true', {}, `${csn('0902', '001')}\n${csn('1011', '002')}`).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+});
+
+describe('a consumer that has got ahead since the plan', () => {
+  const quarantine = (more: Readings, parametersOf: Readonly<Record<string, string>>) => {
+    const values = {
+      'server.context-csn.recovery-point': csn('0902', '001'),
+      'peer.context-csn.now': csn('1011', '001'),
+      'server.has-database.recovery-point': 'true',
+      'server.slapd-runs.recovery-point': 'true',
+      'server.has-database.now': 'false',
+      'server.slapd-runs.now': 'false',
+      ...more,
+    };
+    return judged(PROFILE, 'quarantine', values, { parameters: { ...parameters, ...parametersOf } });
+  };
+
+  it('is not let have the provider that has lost its changes, unless that was accepted with the plan', () => {
+    const ahead = quarantine({}, {});
+    expect(ahead.verdicts).toEqual(['block CONSUMER_AHEAD']);
+    expect(standingAgainst(ahead.findings, plan([csn('0902', '001')], [csn('0902', '001')]).findings)).toHaveLength(1);
+    expect(standingAgainst(ahead.findings, plan([csn('0902', '001')], [csn('1011', '001')]).findings)).toEqual([]);
+    const down = failed('GUEST_AGENT_UNAVAILABLE', 'no answer');
+    expect(quarantine({ 'peer.context-csn.now': down }, {}).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+    expect(quarantine({ 'peer.context-csn.now': down }, { provider: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('does not take a database that was never seen for one that was emptied', () => {
+    const both = { 'multi-provider': 'yes' };
+    expect(quarantine({}, both).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(quarantine({ 'server.has-database.recovery-point': 'false' }, both).verdicts).toEqual(['block DATABASE_NOT_SEEN']);
+    expect(quarantine({ 'server.slapd-runs.recovery-point': 'false' }, both).verdicts).toEqual(['block SLAPD_NOT_SEEN']);
+    expect(quarantine({ 'server.has-database.recovery-point': failed('PROBE_FAILED', 'none') }, both).verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
   });
 });
 

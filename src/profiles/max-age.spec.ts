@@ -9,6 +9,13 @@ it('warns from the declared age on, or blocks', () => {
   expect(plan('2026-03-09T12:00:00Z', { hours: '24', severity: 'block' }).verdicts).toEqual(['block RECOVERY_POINT_TOO_OLD']);
 });
 
+it('blocks one that has become too old while it waited for its go-live, where that is forbidden', () => {
+  const quarantine = (severity: string) =>
+    judged(PROFILE, 'quarantine', {}, { pointInTime: '2026-03-09T12:00:00Z', parameters: { hours: '24', severity } }).verdicts;
+  expect(quarantine('block')).toEqual(['block RECOVERY_POINT_TOO_OLD']);
+  expect(quarantine('warn')).toEqual(['ok RELATION_AGREES']);
+});
+
 it('does not call an age well that nobody can tell', () => {
   expect(plan('2026-03-11T12:00:00Z', { hours: '24' }).verdicts).toEqual(['unknown CLOCKS_DISAGREE']);
   expect(plan('2026-03-09T12:00:00Z', {}).verdicts).toEqual(['unknown RULE_UNUSABLE']);

@@ -1,3 +1,4 @@
+import { standingAgainst } from '../domain/relations/judge-relations';
 import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
 
 const PROFILE = shippedProfile('postgresql-replication');
@@ -129,6 +130,46 @@ it('lets nobody go live on the timeline on which the peer is further', () => {
   const passed = { ...ahead, lsn: '0/4000000' };
   expect(after('quarantine', { ...restored, lsn: '0/5000100', timelines: HISTORY_2 }, passed)).toEqual(['warn NEW_TIMELINE_LATE']);
   expect(after('live', { ...restored, lsn: '0/5000100', timelines: HISTORY_2 }, { ...passed, isStreaming: true })).toEqual(['block PEER_NOT_REBUILT']);
+});
+
+describe('a peer that is not any more, before go-live, what it was in the plan', () => {
+  const [FOLLOWING, SECOND] = [
+    { standby: true, lsn: '0/9A0000D8', timelines: '1' },
+    { standby: false, lsn: '0/6000000', timelines: HISTORY_2 },
+  ] as const;
+  /** The restored server has the timeline that it was given in quarantine, whatever became of the peer: what was captured is compared. */
+  const quarantine = (peer: Side, captured: Side = restored, now: Side = { ...restored, lsn: '0/5000100', timelines: OTHER_HISTORY_2 }) =>
+    judged(PROFILE, 'quarantine', { ...side('server', 'recovery-point', captured), ...side('server', 'now', now), ...side('peer', 'now', peer) });
+
+  it.each([
+    ['STANDBY_PROMOTED', 'was promoted', { standby: false, lsn: '0/9A000200', timelines: HISTORY_2 }, restored],
+    ['STANDBY_FOLLOWS_ANOTHER', 'follows another one', { standby: true, lsn: '0/9A000200', timelines: HISTORY_2 }, restored],
+    ['TWO_PRIMARIES', 'takes writes without a promotion', { ...FOLLOWING, standby: false, lsn: restored.lsn }, restored],
+    ['TIMELINES_DIVERGED', 'was promoted before it had come to the timeline', { standby: false, lsn: '0/9A000200', timelines: OTHER_HISTORY_2 }, SECOND],
+  ])('blocks as %s when it %s', (code, _how, peer, captured) => {
+    expect(quarantine(peer, captured).verdicts).toEqual([`block ${code}`]);
+    // Whoever has accepted just that with the plan is not stopped a second time; nobody else has accepted it.
+    const overridden = planned(captured, peer).findings;
+    expect(standingAgainst(quarantine(peer, captured).findings, overridden)).toEqual([]);
+    expect(standingAgainst(quarantine(peer, captured).findings, planned(captured, FOLLOWING).findings)).toMatchObject([{ code }]);
+  });
+
+  it('does not take the timeline that the restored server was given for one of the peer', () => {
+    expect(quarantine(FOLLOWING).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('has nothing against a restored standby, whatever its primary has become, and does not wait for it', () => {
+    const standby = { ...restored, standby: true };
+    const down = failed('GUEST_AGENT_UNAVAILABLE', 'The guest agent of srv02 does not answer.');
+    const values = side('peer', 'now', SECOND);
+    for (const peer of [values, Object.fromEntries(Object.keys(values).map((marker) => [marker, down]))]) {
+      const { verdicts } = judged(PROFILE, 'quarantine', { ...side('server', 'recovery-point', standby), ...side('server', 'now', standby), ...peer });
+      expect(verdicts).toEqual(['ok RELATION_AGREES']);
+    }
+    const diverged = { ...SECOND, timelines: OTHER_HISTORY_2 };
+    expect(planned({ ...SECOND, standby: true }, diverged).verdicts).toEqual(['block RESTORED_STANDBY_DIVERGED']);
+    expect(quarantine(diverged, { ...SECOND, standby: true }, { ...SECOND, standby: true }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
 });
 
 it('knows when the two work together again, and when not', () => {

@@ -2,7 +2,7 @@ import { shippedProfile } from '../support/judged-profile';
 import { JudgedRelation, type Side } from '../support/judged-relation';
 import { eventually } from '../support/processes';
 import { openZoneLab, type LabZoneServer, type ZoneLab } from '../support/zone-lab';
-import { RAISE_SERIAL, SHOW_SERIAL, ZONE, type ZoneState } from '../support/zone-server';
+import { RAISE_SERIAL, REFRESH_ZONE, SHOW_SERIAL, ZONE, type ZoneState } from '../support/zone-server';
 
 jest.setTimeout(300_000);
 
@@ -15,8 +15,8 @@ const BEFORE_THE_WRAP = { serial: 2 ** 32 - 6, note: 'before the wrap' };
 const BEHIND_THE_WRAP = { serial: 3, note: 'behind the wrap' };
 
 /**
- * Two real name servers, Knot, as a primary and its secondary. The primary is taken back in time with its whole disk, and nothing but the profile's own probes is
- * asked of what the two have.
+ * Two real name servers, Knot, as a primary and its secondary. Either is taken back in time with its whole disk, and nothing but the profile's own probes is asked of what
+ * the two have.
  */
 describe('the profile dns-zone', () => {
   let lab: ZoneLab;
@@ -28,6 +28,11 @@ describe('the profile dns-zone', () => {
   const relation = (more: Readonly<Record<string, string>> = {}): JudgedRelation => {
     const [primary, secondary] = [side('ns1', () => lab.primary, 'show-serial' in more), side('ns2', () => lab.secondary)];
     return new JudgedRelation(shippedProfile('dns-zone'), primary, secondary, { zone: ZONE, primary: 'ns1', port: String(lab.port), ...more });
+  };
+  /** The same relation for the day on which the secondary goes back. */
+  const ofSecondary = (more: Readonly<Record<string, string>> = {}): JudgedRelation => {
+    const [secondary, primary] = [side('ns2', () => lab.secondary), side('ns1', () => lab.primary)];
+    return new JudgedRelation(shippedProfile('dns-zone'), secondary, primary, { zone: ZONE, primary: 'ns1', port: String(lab.port), ...more });
   };
   /** As the secondary does now and then. Its own words. */
   const ask = (): Promise<string> => lab.secondary.zone.refresh();
@@ -134,6 +139,58 @@ describe('the profile dns-zone', () => {
     await lab.primary.zone.publish(raised);
     await ask();
     await expectThatTheyAgree(judged, raised);
+  });
+
+  it('lets the secondary go back, and does not call it well before it has what its primary has', async () => {
+    const judged = ofSecondary({ 'refresh-zone': REFRESH_ZONE });
+    await judged.capture();
+    await lab.keepDisk('secondary');
+    const then = await lab.secondary.zone.served();
+    const since = { serial: then.serial + 1, note: 'changed after the image of the secondary' };
+    await lab.primary.zone.publish(since);
+    await ask();
+    expect(await lab.secondary.zone.served()).toEqual(since);
+    expect((await ofSecondary().judge('plan')).verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    const { verdicts, steps } = await judged.judge('plan');
+    expect(verdicts).toEqual(['step RESTORED_SECONDARY_TO_REFRESH']);
+
+    // Kept from its primary, as in quarantine, it asks in vain when it starts, and not again before the time that the zone says.
+    await lab.lose('primary');
+    await lab.goBack('secondary');
+    expect(await lab.secondary.zone.reachesPrimary()).toBe(false);
+    expect(await lab.secondary.zone.served()).toEqual(then);
+    expect((await judged.judge('live')).verdicts).toEqual(['unknown PEER_UNKNOWN']);
+    await lab.comeBack('primary');
+    expect(await lab.primary.zone.served()).toEqual(since);
+    expect(await lab.secondary.zone.served()).toEqual(then);
+    expect((await judged.judge('live')).verdicts).toEqual(['block RESTORED_SECONDARY_BEHIND']);
+    const [step] = steps;
+    if (step?.argv == null) throw new Error('the step has no program');
+    expect(step).toMatchObject({ on: 'server', when: 'live', argv: [REFRESH_ZONE, ZONE] });
+    expect(await lab.secondary.agent().exec(step.argv, { timeoutMs: 60_000 })).toMatchObject({ exitCode: 0 });
+    await expectThatTheyAgree(judged, since);
+  });
+
+  it('knows that the secondary goes back to more than its primary has by now, sees that it takes nothing, and that it does without its copy', async () => {
+    const judged = ofSecondary();
+    const { serial } = await lab.primary.zone.served();
+    await lab.keepDisk();
+    await lab.primary.zone.publish({ serial: serial + 2, note: 'what the primary will have lost' });
+    await ask();
+    await judged.capture();
+    await lab.keepDisk('secondary');
+    await lab.goBack();
+    const { verdicts, steps } = await judged.judge('plan');
+    expect(verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+    expect(steps).toMatchObject([{ on: 'server', when: 'live', argv: null, title: expect.stringContaining('drop its copy') as string }]);
+
+    await lab.goBack('secondary');
+    const changed = { serial: serial + 1, note: 'changed on the primary since' };
+    await lab.primary.zone.publish(changed);
+    expect(await ask()).toMatch(/remote is outdated$/m);
+    expect((await judged.judge('live')).verdicts).toEqual(['block RESTORED_SECONDARY_STILL_AHEAD']);
+    await lab.secondary.zone.retransfer();
+    await expectThatTheyAgree(judged, changed);
   });
 
   it('does not take a secondary for well that has given the zone up, or is not there', async () => {

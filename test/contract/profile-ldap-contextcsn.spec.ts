@@ -196,7 +196,7 @@ describe('two OpenLDAP providers of each other', () => {
     kept = { ...kept, 'server.has-database.recovery-point': seen };
     expect((await judged('plan', MULTI)).verdicts).toEqual(['step PROVIDER_TO_EMPTY', 'step PROVIDER_TO_LOAD', 'block DATABASE_NOT_SEEN']);
     await lab.one.start();
-    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
+    expect((await judged('quarantine', MULTI)).verdicts).toEqual(['block DATABASE_NOT_SEEN', 'block PROVIDER_NOT_EMPTIED', 'block PROVIDER_NOT_STOPPED']);
   });
 
   inFull(
@@ -231,6 +231,7 @@ describe('an OpenLDAP provider and its consumer', () => {
     expect(await judged('plan')).toEqual({ verdicts: ['block CONSUMER_AHEAD', 'step CONSUMER_TO_RELOAD'], steps });
 
     await lab.one.goBack();
+    expect((await judged('quarantine')).verdicts).toEqual(['block CONSUMER_AHEAD']);
     await lab.one.start();
     // It follows as far as it knows.
     expect((await judged('live')).verdicts).toEqual(['block CONSUMER_STILL_AHEAD', 'block NOT_CAUGHT_UP']);

@@ -1,4 +1,5 @@
 import type { MarkerReading, PlannedRuleStep, RulePhase } from '../../src/contracts/profile';
+import { standingAgainst } from '../../src/domain/relations/judge-relations';
 import { fillIn } from '../../src/probes/fill-in';
 import { readMarkers } from '../../src/probes/probe';
 import { follows, installPrograms, rebuildByBasebackup, rebuildByRewind, replicate, rewind, type ReplicaServer } from '../guests/replication';
@@ -219,6 +220,30 @@ describe('the profile postgresql-replication, of a real primary and its standby'
     await lab.standby.comeBack();
     await rowsAgree();
     expect(judgedBy('live', captured, await read(lab.primary), await read(lab.standby)).verdicts).toEqual(AGREES);
+  });
+
+  it('lets no second primary go live when the standby is promoted while the first one waits in quarantine', async () => {
+    const captured = await moveOn();
+    const planned = judgedBy('plan', captured, await read(lab.standby));
+    expect(planned.verdicts).toEqual(AHEAD);
+    const [newTimeline, rebuild] = planned.steps as [PlannedRuleStep, PlannedRuleStep];
+    await lab.primary.setLink('down');
+    await primary.goBack();
+    await primary.start();
+    await carryOut(newTimeline);
+    expect(await present('quarantine', captured)).toEqual(AGREES);
+
+    await standby.promote();
+    const refused = judgedBy('quarantine', captured, await read(lab.standby), await read(lab.primary));
+    expect(refused.verdicts).toEqual(['block STANDBY_PROMOTED']);
+    expect(standingAgainst(refused.findings, planned.findings)).toMatchObject([{ code: 'STANDBY_PROMOTED' }]);
+
+    // What go-live would have made of it, and how it is put right.
+    await lab.primary.setLink('up');
+    expect(await present('live', captured)).toEqual(['block BOTH_TAKE_WRITES', 'block STILL_DIVERGED']);
+    await carryOut(rebuild);
+    await becomes('live', captured, AGREES);
+    await rowsAgree();
   });
 
   it('blocks when the standby was promoted meanwhile, and tells two timelines of one number apart', async () => {

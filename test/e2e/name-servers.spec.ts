@@ -2,25 +2,28 @@ import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import { isFinal, type RunView } from '../../src/contracts/run';
 import { unusedPort } from '../../src/roles/up/ports';
-import { guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
+import { guestOutput, joinLan, layWire, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 import { inFull } from '../support/thorough';
 import { eventually } from '../support/up-process';
-import { forwardDns, HOST } from '../support/zone-lab';
-import { RAISE_SERIAL, SHOW_SERIAL, ZONE, ZoneServer, type ZoneState } from '../support/zone-server';
+import { forwardDns } from '../support/zone-lab';
+import { RAISE_SERIAL, REFRESH_ZONE, SHOW_SERIAL, ZONE, ZoneServer, type ZoneState } from '../support/zone-server';
 
 /**
  * The classic accident of name servers, on two real ones: a primary goes back in time, and its secondary, which has a higher serial, does not take from it any more
- * what is changed there. First without the product knowing that the two belong together, then with it. Nobody tells the secondary to ask: it does by itself.
+ * what is changed there. First without the product knowing that the two belong together, then with it. Nobody tells the secondary to ask: it does by itself, or its primary
+ * tells it. The two have a LAN of their own for that, which a restore takes away and go-live gives back; over the host only the probes reach them.
  */
 jest.setTimeout(1_200_000);
 const [PRIMARY, SECONDARY] = ['e2e-dns-primary', 'e2e-dns-secondary'] as const;
 const ADDRESSES = { [PRIMARY]: '127.0.0.1', [SECONDARY]: '127.0.0.12' } as const;
+const LAN = { [PRIMARY]: '192.168.77.31', [SECONDARY]: '192.168.77.32' } as const;
 const FOLLOWS_WITHIN_MS = 60_000;
 
 /** Serials are seconds since 1970, before today's. */
 const at = (hour: number, note: string): ZoneState => ({ serial: 1_773_100_000 + hour * 3600, note });
-const [FIRST, CHANGED] = [at(1, 'as the first image has it'), at(2, 'changed after the first image')];
+const FIRST = at(0, 'as it was at first');
+const [FIRST_IMAGE, CHANGED] = [at(1, 'as the first image has it'), at(2, 'changed after the first image')];
 const [SECOND, CHANGED_AGAIN] = [at(3, 'as the second image has it'), at(4, 'changed after the second image')];
 
 const stack = new E2eStack();
@@ -33,13 +36,17 @@ let baseline: ImageRecoveryPointView;
 beforeAll(async () => {
   port = await unusedPort();
   await stack.start();
-  const add = (name: string): Promise<GuestServer> => stack.addServer({ name, guest: 'name-server' });
-  guests = { [PRIMARY]: await add(PRIMARY), [SECONDARY]: await add(SECONDARY) };
+  const [here, there] = await layWire([`${LAN[PRIMARY]}/24`, `${LAN[SECONDARY]}/24`]);
+  guests = {
+    [PRIMARY]: await stack.addServer({ name: PRIMARY, guest: 'name-server', lan: here }),
+    [SECONDARY]: await stack.addServer({ name: SECONDARY, guest: 'name-server', lan: there }),
+  };
   await Promise.all([PRIMARY, SECONDARY].map(forward));
+  await Promise.all([joinLan(guests[PRIMARY].uuid, here), joinLan(guests[SECONDARY].uuid, there)]);
   [primary, secondary] = [zoneServerOf(PRIMARY), zoneServerOf(SECONDARY)];
-  await primary.bePrimary(often(FIRST));
+  await primary.bePrimary(FIRST, `${LAN[SECONDARY]}@53`);
   await primary.serves();
-  await secondary.beSecondaryOf(`${HOST}@${port}`);
+  await secondary.beSecondaryOf(`${LAN[PRIMARY]}@53`);
   await follows(FIRST);
 });
 afterAll(() => stack.close());
@@ -72,6 +79,19 @@ async function change(state: ZoneState): Promise<void> {
   await publish(state);
   await follows(state);
 }
+/** The secondary would ask in an hour: that it has it is because its primary has told it, over their LAN. */
+async function isTold(note: string): Promise<void> {
+  const { serial } = await primary.served();
+  for (const [index, told] of [`${note}, asked once an hour`, note].entries()) {
+    const state = { serial: serial + 1 + index, note: told };
+    await primary.publish(state);
+    await follows(state);
+  }
+  expect(await secondary.refresh()).toContain(`refresh, remote ${LAN[PRIMARY]}@53, `);
+}
+/** Of its end of the LAN, as the guest sees it. */
+const isOnLan = async (name: typeof PRIMARY | typeof SECONDARY): Promise<boolean> =>
+  (await guestOutput(guests[name].uuid, ['cat', '/sys/class/net/eth1/carrier'])).trim() === '1';
 /** What is changed on the primary now does not arrive: the secondary asks, and says why it takes nothing. */
 async function isIgnored(kept: ZoneState): Promise<void> {
   const { serial } = await primary.served();
@@ -82,8 +102,11 @@ async function isIgnored(kept: ZoneState): Promise<void> {
   expect(await secondary.served()).toEqual(kept);
 }
 
-/** Each of the two is told to the product for the day on which it goes back; `raise-serial`: a program of the primary, or people; `show-serial`: one, or nobody looks before go-live. */
-const declare = (raiseSerial: string, showSerial: string): Promise<void> =>
+/**
+ * Each of the two is told to the product for the day on which it goes back; `raise-serial`: a program of the primary, or people; `show-serial`: one, or nobody looks before
+ * go-live; `refresh-zone`: a program of the secondary, or it is left to itself.
+ */
+const declare = (raiseSerial: string, showSerial: string, refreshZone = 'none'): Promise<void> =>
   stack.declareRelations(
     ...(
       [
@@ -97,7 +120,7 @@ const declare = (raiseSerial: string, showSerial: string): Promise<void> =>
       address: ADDRESSES[server],
       peers: [{ server: peer, address: ADDRESSES[peer] }],
       profile: 'dns-zone',
-      parameters: { zone: ZONE, primary: PRIMARY, port: String(port), 'raise-serial': raiseSerial, 'show-serial': showSerial },
+      parameters: { zone: ZONE, primary: PRIMARY, port: String(port), 'raise-serial': raiseSerial, 'show-serial': showSerial, 'refresh-zone': refreshZone },
     })),
   );
 
@@ -116,6 +139,11 @@ const waitsFor = (id: string, what: RunView['waitingFor']): Promise<RunView> =>
     240_000,
   );
 
+it('what is changed on the primary reaches its secondary because it is told, over their LAN alone', async () => {
+  await isTold('told');
+  await change(FIRST_IMAGE);
+});
+
 it('a primary whose relation nobody has declared comes back, its run has succeeded, and what is changed on it reaches nobody any more', async () => {
   baseline = await stack.backup(PRIMARY, 'baseline', { mode: 'online' });
   await change(CHANGED);
@@ -123,11 +151,13 @@ it('a primary whose relation nobody has declared comes back, its run has succeed
   expect(codes(body)).toEqual([]);
   const { id } = await stack.startRestore(plan, { hold: true });
   expect(await waitsFor(id, 'go-live')).toMatchObject({ waitingFor: 'go-live' });
+  expect([await isOnLan(PRIMARY), await secondary.reachesPrimary()]).toEqual([false, false]);
   await forward(PRIMARY);
   await stack.goLive(id);
   expect(await stack.finished(id)).toMatchObject({ state: 'succeeded', error: null });
+  expect(await isOnLan(PRIMARY)).toBe(true);
 
-  expect(await primary.served()).toEqual(FIRST);
+  expect(await primary.served()).toEqual(FIRST_IMAGE);
   await isIgnored(CHANGED);
 
   // What people do about it once they have found out.
@@ -155,6 +185,7 @@ it('with the relation the plan says so, a program raises the serial in quarantin
   const restored = await primary.contents();
   expect(restored).toContain(SECOND.note);
   expect(await secondary.served()).toEqual(CHANGED_AGAIN);
+  expect([await isOnLan(PRIMARY), await secondary.reachesPrimary()]).toEqual([false, false]);
 
   await forward(PRIMARY);
   await stack.goLive(id);
@@ -166,7 +197,8 @@ it('with the relation the plan says so, a program raises the serial in quarantin
   expect(raised.serial).toBeGreaterThan(CHANGED_AGAIN.serial);
   await follows(raised);
   expect(await secondary.contents()).toBe(restored);
-  await change({ serial: raised.serial + 1, note: 'changed after the restore' });
+  await isTold('told after the restore');
+  await change({ serial: (await primary.served()).serial + 1, note: 'changed after the restore' });
   await stack.expectOrder(run);
 
   // The secondary has followed: going back to what was before would be the same accident once more.
@@ -234,4 +266,32 @@ inFull('a step that is signed off and was not done does not make a restore succe
   expect(stepOf(undone, 'peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
   expect(await primary.serves()).toEqual(had);
   await change({ serial: had.serial + 1, note: 'changed after the undo' });
+});
+
+inFull('a secondary goes back, asks its primary in vain while it is kept from it, and a program has it ask once it is live', async () => {
+  await declare('none', 'none', REFRESH_ZONE);
+  await isTold('as the image of the secondary has it');
+  const then = await secondary.served();
+  const image = await stack.backup(SECONDARY, 'of the secondary', { mode: 'online' });
+  await isTold('changed after the image of the secondary');
+  const since = await primary.served();
+
+  const plan = await stack.plan(SECONDARY, image.id);
+  const body = plan.body as RestorePlanBody;
+  expect(codes(body)).toEqual(['RESTORED_SECONDARY_TO_REFRESH']);
+  const key = `rule:RESTORED_SECONDARY_TO_REFRESH:${PRIMARY}`;
+  expect(body.relationSteps).toMatchObject([{ key, argv: [REFRESH_ZONE, ZONE], on: 'server', when: 'live' }]);
+  const { id } = await stack.startRestore(plan, { hold: true });
+  expect(await waitsFor(id, 'go-live')).toMatchObject({ waitingFor: 'go-live' });
+  expect([await isOnLan(SECONDARY), await secondary.reachesPrimary()]).toEqual([false, false]);
+  await forward(SECONDARY);
+  expect(await secondary.contents()).toContain(then.note);
+  await stack.goLive(id);
+  const run = await stack.finished(id);
+  expect(run).toMatchObject({ state: 'succeeded', error: null });
+  expect(stepOf(run, key)).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+  expect(stepOf(run, 'peers')).toMatchObject({ state: 'succeeded', detail: { judged: 1 } });
+  expect(await secondary.served()).toEqual(since);
+  await isTold('told after the restore of the secondary');
+  await stack.expectOrder(run);
 });

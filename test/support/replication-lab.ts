@@ -117,7 +117,7 @@ async function inUserspaces(root: string, _name: string, owns: Owns): Promise<Pa
         address: ADDRESSES[index] as string,
         output: async (argv, options) => {
           const { exitCode, stdout, stderr } = await agent.exec(argv, options);
-          if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode} ${stderr}`);
+          if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${exitCode} ${stderr} ${stdout}`);
           return stdout;
         },
       }),

@@ -17,12 +17,14 @@ export interface ZoneLab {
   readonly secondary: LabZoneServer;
   /** Of both. */
   readonly port: number;
-  /** As an offline image of the primary is taken: it is stopped, its disk is kept, it is started. */
-  keepDisk(): Promise<void>;
+  /** As an offline image is taken, of the primary where no other is named: it is stopped, its disk is kept, it is started. */
+  keepDisk(which?: 'primary' | 'secondary'): Promise<void>;
   /** As that image is restored: the power is cut, the disk put back, and it serves again. */
-  goBack(): Promise<void>;
-  /** Cuts the power of one of them, for good. */
+  goBack(which?: 'primary' | 'secondary'): Promise<void>;
+  /** Cuts the power of one of them. */
   lose(which: 'primary' | 'secondary'): Promise<void>;
+  /** Starts it again after `lose`: it serves. */
+  comeBack(which: 'primary' | 'secondary'): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,24 +72,34 @@ export async function openZoneLab(name: string, state: ZoneState): Promise<ZoneL
     await primary.zone.serves();
     await secondary.zone.beSecondaryOf(isFull ? `${HOST}@${port}` : `${ADDRESSES[0]}@${port}`);
     await secondary.zone.serves();
-    const kept = join(root, 'kept');
+    const named = (which: 'primary' | 'secondary') => ({
+      kept: join(root, `kept-${which}`),
+      ...(which === 'primary' ? { of: machine, zone: primary.zone } : { of: other, zone: secondary.zone }),
+    });
     return {
       primary,
       secondary,
       port,
-      keepDisk: async () => {
-        await machine.shutDown();
-        copyFileSync(machine.disk, kept);
-        await machine.start();
-        await primary.zone.serves();
+      keepDisk: async (which = 'primary') => {
+        const { of, zone, kept } = named(which);
+        await of.shutDown();
+        copyFileSync(of.disk, kept);
+        await of.start();
+        await zone.serves();
       },
-      goBack: async () => {
-        await machine.cutPower();
-        copyFileSync(kept, machine.disk);
-        await machine.start();
-        await primary.zone.serves();
+      goBack: async (which = 'primary') => {
+        const { of, zone, kept } = named(which);
+        await of.cutPower();
+        copyFileSync(kept, of.disk);
+        await of.start();
+        await zone.serves();
       },
-      lose: (which) => (which === 'primary' ? machine : other).cutPower(),
+      lose: (which) => named(which).of.cutPower(),
+      comeBack: async (which) => {
+        const { of, zone } = named(which);
+        await of.start();
+        await zone.serves();
+      },
       close,
     };
   } catch (error) {

@@ -31,6 +31,9 @@ export const RAISE_SERIAL = '/usr/local/sbin/raise-serial';
 /** The program of a primary that prints the serial of the zone it is given, as it serves it. */
 export const SHOW_SERIAL = '/usr/local/sbin/show-serial';
 
+/** The program of a secondary that has it ask its primary for the zone it is given. */
+export const REFRESH_ZONE = '/usr/local/sbin/refresh-zone';
+
 const zoneFile = ({ serial, note, expireSeconds = 604_800, refreshSeconds = 3_600 }: ZoneState): string => `$ORIGIN ${ZONE}.
 $TTL 60
 @ IN SOA ns1 hostmaster (
@@ -61,6 +64,11 @@ done
 exec knotc -b zone-reload "$1"
 `;
 
+/** Fails where the primary is not reached, or lets it transfer nothing. */
+const REFRESH_ZONE_PROGRAM = `#!/bin/sh
+exec knotc -b zone-refresh "$1"
+`;
+
 /** Fails where the name server does not answer or has no such zone: `sed` alone would print nothing and succeed. */
 const SHOW_SERIAL_PROGRAM = `#!/bin/sh
 set -eu
@@ -75,21 +83,27 @@ printf '%s\\n' "$soa" | sed -n 's/.* SOA [^ ]* [^ ]* \\([0-9]*\\) .*/\\1/p'
 export class ZoneServer {
   constructor(private readonly machine: ZoneMachine) {}
 
-  /** With two programs: `raise-serial` sets the zone's serial to the seconds since 1970, `show-serial` prints it. */
-  async bePrimary(state: ZoneState): Promise<void> {
+  /**
+   * With two programs: `raise-serial` sets the zone's serial to the seconds since 1970, `show-serial` prints it. @param told the secondary that is told of changes (NOTIFY),
+   * as it is reached: `192.168.77.12@53`; null: it has to ask
+   */
+  async bePrimary(state: ZoneState, told: string | null = null): Promise<void> {
     const { sh } = this.machine;
     await sh('printf %s "$2" > "$1"', ZONE_FILE, zoneFile(state));
-    for (const [path, program] of [[RAISE_SERIAL, RAISE_SERIAL_PROGRAM] as const, [SHOW_SERIAL, SHOW_SERIAL_PROGRAM] as const]) {
-      await sh('mkdir -p "${1%/*}"; printf %s "$2" > "$1"; chmod 755 "$1"', path, program);
-    }
+    await this.install(RAISE_SERIAL, RAISE_SERIAL_PROGRAM);
+    await this.install(SHOW_SERIAL, SHOW_SERIAL_PROGRAM);
     // Whoever is there: which address a secondary has behind a port that is forwarded nobody knows.
-    const acl = ['acl:', '  - id: everybody', '    address: [127.0.0.0/8, 10.0.2.0/24]', '    action: transfer'];
-    await this.configure([...acl, 'zone:', `  - domain: ${ZONE}`, '    acl: everybody']);
+    const acl = ['acl:', '  - id: everybody', '    address: [127.0.0.0/8, 10.0.2.0/24, 192.168.0.0/16]', '    action: transfer'];
+    const remote = told === null ? [] : ['remote:', '  - id: secondary', `    address: ${told}`];
+    await this.configure([...remote, ...acl, 'zone:', `  - domain: ${ZONE}`, '    acl: everybody', ...(told === null ? [] : ['    notify: secondary'])]);
   }
 
-  /** @param primary as it reaches it, `10.0.2.2@53` */
+  /** With a program: `refresh-zone`. @param primary as it reaches it, `10.0.2.2@53` */
   async beSecondaryOf(primary: string): Promise<void> {
-    await this.configure(['remote:', '  - id: primary', `    address: ${primary}`, 'zone:', `  - domain: ${ZONE}`, '    master: primary']);
+    await this.install(REFRESH_ZONE, REFRESH_ZONE_PROGRAM);
+    const remote = ['remote:', '  - id: primary', `    address: ${primary}`];
+    const acl = ['acl:', '  - id: primary', `    address: ${primary.replace(/@.*$/, '')}`, '    action: notify'];
+    await this.configure([...remote, ...acl, 'zone:', `  - domain: ${ZONE}`, '    master: primary', '    acl: primary']);
   }
 
   /** A change of the zone by hand, as the primary serves it from now on, and after its next start. */
@@ -100,6 +114,16 @@ export class ZoneServer {
   /** A secondary asks its primary. What it has logged of that, in its last line but the one that it has failed; it is no error here that it takes nothing. */
   refresh = async (): Promise<string> =>
     this.machine.sh(`knotc -b zone-refresh "$1" >&2 || true; sync; grep ' refresh, remote [0-9]' /var/log/knot.log | tail -n 1`, ZONE);
+
+  /** Whether a secondary reaches its primary, by what asking it ends with. */
+  reachesPrimary = (): Promise<boolean> =>
+    this.machine.sh('knotc -b zone-refresh "$1"', ZONE).then(
+      () => true,
+      () => false,
+    );
+
+  /** A secondary drops what it has, and takes the zone from its primary, whatever its serial. */
+  retransfer = async (): Promise<void> => void (await this.machine.sh('knotc -b zone-retransfer "$1"', ZONE));
 
   /** Throws when it does not answer, or has no such zone. */
   async served(): Promise<ZoneState> {
@@ -115,6 +139,10 @@ export class ZoneServer {
   /** Waits until it serves the zone. */
   async serves(): Promise<ZoneState> {
     return eventually(`${this.machine.address} serves ${ZONE}`, () => this.served().catch(() => null), 60_000);
+  }
+
+  private async install(path: string, program: string): Promise<void> {
+    await this.machine.sh('mkdir -p "${1%/*}"; printf %s "$2" > "$1"; chmod 755 "$1"', path, program);
   }
 
   private async configure(lines: readonly string[]): Promise<void> {
