@@ -295,7 +295,7 @@ export const FINDING_CODES = {
     'Put its file back, or name another one (`modosu profile list`), and plan again; or find out by hand, and acknowledge that it is not known (--acknowledge-unknown).',
   ),
   PROFILE_INVALID: entry(
-    'No profile was loaded, because files of them have errors: whether the two servers will work together is not known.',
+    'The profile that a relation names could not be loaded, because its file or the directory of profiles has errors: whether the two servers will work together is not known.',
     'Mend the errors (`modosu profile check FILE`) and plan again; or find out by hand, and acknowledge that it is not known (--acknowledge-unknown).',
   ),
   PROFILE_CHANGED: entry(
