@@ -3,6 +3,7 @@ import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/prof
 import { occasionOf, type PlannedRelation, type ReadingMoment, type UnreadRelation } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
+import { sharedStateOf, type SharedState } from '../src/domain/planning/files-beside-peers';
 import { chooseAgreeingPoints, setServer, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import {
@@ -127,6 +128,12 @@ export class Relations {
     const names = new Set(relations.flatMap(({ server, peers }) => (server === serverName ? peers.map((peer) => peer.server) : [server])));
     const retired = await this.outOfService();
     return [...names].filter((name) => name !== serverName && !retired.has(name)).sort();
+  }
+
+  /** In which it shares its state with others, from whichever side they are declared. By name of the server. */
+  async sharedStateOf(serverName: string): Promise<readonly SharedState[]> {
+    const relations = await this.deps.catalog.listRelations({ server: serverName });
+    return relations.length === 0 ? [] : sharedStateOf(serverName, relations, await this.outOfService());
   }
 
   /** Usable images of these servers that agree with each other, as a restore of all of them would choose; nobody is asked. @param until ISO 8601: none of them is younger; null: any */
