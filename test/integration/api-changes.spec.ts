@@ -124,8 +124,9 @@ describe('configuration changes', () => {
     const id = await interrupted({ ...OPEN, externalId: 'awx-7' });
     const complete = (body?: object) => api.call('POST', `/v1/changes/${id}/complete`, { token: api.tokens.change, ...(body === undefined ? {} : { body }) });
     const refused = { status: 409, body: { code: 'CHANGE_INTERRUPTED', hint: expect.stringContaining('--made-again') as string } };
-    for (const answer of [await complete(), await complete({}), await complete({ madeAgain: false }), await tell('completed')])
-      {expect(answer).toMatchObject(refused);}
+    for (const answer of [await complete(), await complete({}), await complete({ madeAgain: false }), await tell('completed')]) {
+      expect(answer).toMatchObject(refused);
+    }
     expect(await complete({ madeAgain: 'yes' })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
     expect(await complete({ madeagain: true })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
     expect((await api.call('GET', `/v1/changes/${id}`)).body).toMatchObject({ state: 'open' });
