@@ -1,7 +1,7 @@
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { estateSchema } from '../src/contracts/api/estate';
 import type { Finding, RestorePlanBody, RestoreSurvey } from '../src/contracts/plan';
-import type { LoadedProfile, Profile } from '../src/contracts/profile';
+import type { FoundProfiles, Profile } from '../src/contracts/profile';
 import type { SideReadings } from '../src/contracts/reading';
 import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { BackupImageInput, PlanRestoreInput } from '../src/contracts/workflows';
@@ -70,7 +70,7 @@ describe('a plan whose peers may not accept what it restores', () => {
     await declare(RELATION, BACK);
     server = await catalog.getServer('db01');
     manifests = new Map();
-    const profiles = { load: async (): Promise<readonly LoadedProfile[]> => [{ profile: PROFILE, origin: 'own', file: 'positions.yaml' }] };
+    const profiles = { find: async (): Promise<FoundProfiles> => ({ profiles: [{ profile: PROFILE, origin: 'own', file: 'positions.yaml' }], problems: [] }) };
     judgements = new PlanningJudgements({ catalog, profiles } as unknown as ActivityDependencies);
   });
 

@@ -8,7 +8,8 @@ import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ActivityDependencies } from './dependencies';
 import { PlanningJudgements } from './planning-activities';
 import { dataManifest } from '../test/contract/catalog.data.contract';
-import { ESTATE, givenServer, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
+import { outOfService, relationLab } from '../test/support/relation-lab';
+import { ESTATE, finishedUndo, givenServer, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
 import { restoredTo } from '../test/contract/catalog.change.contract';
 import { createFakeCatalog } from '../test/support/fake-catalog';
 import { serverFacts } from '../test/support/server-facts';
@@ -73,6 +74,30 @@ describe('what a plan is made of', () => {
     for (const source of [await image(), await data()]) expect(source).not.toHaveProperty('decommissioned');
     const { decommissioned } = await catalog.decommissionServer({ actor: 'alice', serverId: server.id, confirm: 'db01', reason: 'replaced', keepDays: 90 });
     for (const source of [await image(), await data()]) expect(source).toMatchObject({ decommissioned });
+  });
+
+  it('of files, says with whom their server shares its state, as it is declared now', async () => {
+    const peers = [{ server: 'db02', address: null }];
+    const lab = await relationLab([
+      { name: 'zone', server: 'db01', peers, profile: 'dns-zone' },
+      { name: 'needs', server: 'db01', peers: [{ server: 'db03', address: null }], type: 'depends-on', profile: null },
+    ]);
+    const selection = { kind: 'files', paths: ['/srv/uploads'], replace: true } as const;
+    const content = { kind: 'files', paths: ['/srv/uploads'], files: 1, totalBytes: 1, problems: [] } as const;
+    const declared = { kind: 'files', name: 'uploads', paths: ['/srv/uploads'] } as const;
+    const { id: recoveryPointId } = await lab.catalog.recordDataRecoveryPoint(dataManifest(lab.server, 9, { dataSet: declared as never, content }));
+    const calls = new PlanningJudgements(lab.deps);
+    const plan = async () => {
+      const asked = { scenario: 'data', dataSet: 'uploads', recoveryPointId, selection, incidentAt: null } as const;
+      const { planId } = await lab.catalog.acceptPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: lab.server.id, ...asked });
+      const source = await calls.chooseDataSource({ planId, serverId: lab.server.id, recoveryPointId, dataSet: 'uploads', selection, incidentAt: null });
+      const present = { uuid: lab.server.uuid, disks: [], nics: [], refusals: [], powerState: 'running', agent: { state: 'answering' } } as never;
+      await calls.composeDataPlan(source, { present, changes: [], findings: [], losses: [] });
+      return ((await lab.catalog.getPlan(planId)).body?.findings ?? []).filter(({ code }) => code === 'FILES_GO_BACK_BESIDE_PEERS');
+    };
+    expect(await plan()).toMatchObject([{ severity: 'warn', evidence: ['relation "zone" (replicates-with): "db02", profile dns-zone'] }]);
+    await outOfService(lab, 'db02');
+    expect(await plan()).toEqual([]);
   });
 
   it('of data, says where the credentials are declared that its recovery point remembers, and nothing of others', async () => {
@@ -150,8 +175,9 @@ describe('what a plan says is lost of configuration', () => {
     const first = await image();
     await complete(half);
     const since = await change('since', { kind: 'command', argv: ['/bin/true'], timeoutSeconds: 5 });
-    await open('not complete');
+    const begun = await open('not complete');
     expect(await plan(first)).toMatchObject({
+      open: [{ id: begun, title: 'not complete', completedAt: null }],
       changes: [
         { id: since, title: 'since', how: 'missing', applyAgain: { kind: 'command' } },
         { id: half, title: 'half done', how: 'partly', applyAgain: { kind: 'text', text: 'run the playbook\nthen reboot' } },
@@ -159,6 +185,30 @@ describe('what a plan says is lost of configuration', () => {
       returning: [],
       isKnown: true,
     });
+  });
+
+  it('is what was done of changes that are being made, also of those of which the image has a part, and of no others', async () => {
+    const half = await open('half done');
+    const first = await image();
+    const [begun, cancelled] = [await open('begun'), await open('cancelled')];
+    await catalog.cancelChange({ actor: 'alice', id: cancelled, reason: 'taken back' });
+    expect((await plan(first)).open?.map(({ id }) => id)).toEqual([half, begun]);
+    // What was completed elsewhere is not being made any more.
+    const restore = await restoredTo(catalog, server, first);
+    await catalog.completeChange({ actor: 'alice', id: half, madeAgain: true });
+    await finishedUndo(catalog, await catalog.getServer(server.id), restore);
+    expect((await plan(first)).open?.map(({ id }) => id)).toEqual([begun]);
+    await complete(begun);
+    expect(await plan(first)).not.toHaveProperty('open');
+  });
+
+  it('of an undo is also what was done of changes that are being made', async () => {
+    const first = await image();
+    const restore = await restoredTo(catalog, server, first);
+    const begun = await open('begun since the restore');
+    const calls = new PlanningJudgements({ catalog } as unknown as ActivityDependencies);
+    const { planId } = await catalog.acceptUndoPlan({ actor: 'alice', idempotencyKey: null, requestDigest: 'u', ofRunId: restore });
+    expect((await calls.chooseUndoSource({ planId, serverId: server.id, ofRunId: restore })).lostChanges?.open?.map(({ id }) => id)).toEqual([begun]);
   });
 
   it('is nothing that was cancelled', async () => {

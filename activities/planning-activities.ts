@@ -9,7 +9,7 @@ import type {
   RunTrace,
   UndoSource,
 } from '../src/contracts/activities';
-import type { ApplyAgain, GenerationChanges, LostChange, RecordedChange } from '../src/contracts/change';
+import type { ChangeView, GenerationChanges, LostChange, RecordedChange } from '../src/contracts/change';
 import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import { newId } from '../src/contracts/ids';
@@ -162,7 +162,7 @@ export class PlanningJudgements implements PlanningActivities {
 
   async composeDataPlan(source: DataPlanSource, survey: DataSurvey): Promise<void> {
     if ((await this.deps.catalog.getPlan(source.planId)).state !== 'planning') return;
-    const body = planDataRestore(source, survey, new Date());
+    const body = planDataRestore(source, survey, new Date(), await this.relations.sharedStateOf(source.serverName));
     await this.deps.catalog.completePlan(source.planId, body, planHash(body));
   }
 
@@ -270,10 +270,13 @@ async function lostChanges(catalog: Catalog, { id }: ServerRecord, number: numbe
 }
 
 /** With what is known of how each of them is applied again. */
-async function describedLoss(catalog: Catalog, { missing, partly, returning }: ChangesLost): Promise<Pick<LostChanges, 'changes' | 'returning'>> {
-  const applyAgain = async (change: RecordedChange): Promise<ApplyAgain | null> => {
+async function describedLoss(
+  catalog: Catalog,
+  { missing, partly, returning, begun }: ChangesLost,
+): Promise<Pick<LostChanges, 'changes' | 'returning' | 'open'>> {
+  const known = async (change: RecordedChange): Promise<ChangeView | null> => {
     try {
-      return (await catalog.getChange(change.id)).applyAgain;
+      return await catalog.getChange(change.id);
     } catch (thrown) {
       // The catalogue was rebuilt from images alone: they name it, and say no more.
       if (isModosuError(thrown) && thrown.code === 'CHANGE_NOT_FOUND') return null;
@@ -282,8 +285,10 @@ async function describedLoss(catalog: Catalog, { missing, partly, returning }: C
   };
   const lost = [...missing.map((change) => ({ change, how: 'missing' as const })), ...partly.map((change) => ({ change, how: 'partly' as const }))];
   const changes: LostChange[] = [];
-  for (const { change, how } of lost) changes.push({ ...change, how, applyAgain: await applyAgain(change) });
-  return { changes, returning };
+  for (const { change, how } of lost) changes.push({ ...change, how, applyAgain: (await known(change))?.applyAgain ?? null });
+  const open: RecordedChange[] = [];
+  for (const change of begun) if ((await known(change))?.state === 'open') open.push(change);
+  return { changes, returning, ...(open.length === 0 ? {} : { open }) };
 }
 
 /** What an undo takes away: made on the disks that the server has now. What these and the ones it returns to differ in beside that, nobody has collected. */

@@ -33,7 +33,7 @@ describe('the registry', () => {
       [
         ...methods(CatalogueWrites),
         ...methods(PlanningJudgements, ['chooseData', 'relationsOfUndo']),
-        ...methods(RelationCalls, ['judge', 'pairsIn', 'planOf']),
+        ...methods(RelationCalls, ['jobsFor', 'judge', 'pairsIn', 'planOf']),
         ...methods(JudgementCalls),
       ].sort(),
     );

@@ -100,7 +100,42 @@ describe('who is asked what', () => {
     await outOfService(retired, 'db02');
     expect(shown(await jobsFor(retired)).flatMap(({ for: sides }) => sides)).toEqual(['standby db03 server', 'standby db03 peer']);
     retired.profiles = brokenProfiles();
-    expect(await jobsFor(retired)).toEqual([]);
+    expect(await jobsFor(retired, 'plan')).toEqual([]);
+  });
+
+  it('for an image: those whose profile is there; of the others it is told, and written down, why nothing was read', async () => {
+    const lab = await relationLab([
+      STANDBY,
+      { name: 'own', server: 'db01', peers: [peer('db02'), peer('db03')], profile: 'own' },
+      { name: 'lost', server: 'db01', peers: [peer('db02')], profile: 'gone' },
+      { name: 'needs', server: 'db01', peers: [peer('db02')], type: 'depends-on', profile: null },
+      { name: 'back', server: 'db02', peers: [peer('db01')], profile: 'own' },
+    ]);
+    await outOfService(lab, 'db03');
+    lab.profiles = brokenProfiles('own', [madeUpProfile()]);
+    const { jobs, unread } = await new RelationCalls(lab.deps).readingsOfImage({ id: 'run_1', serverId: lab.server.id });
+    expect(shown(jobs).flatMap(({ for: sides }) => sides)).toEqual(['standby db02 server', 'standby db02 peer']);
+    const [lost, own] = [
+      { code: 'PROFILE_NOT_FOUND', message: 'Its profile "gone" is not there.' },
+      { code: 'PROFILE_INVALID', message: 'Its profile "own" was not loaded: own.yaml:2:10: version: expected 1' },
+    ];
+    expect([...unread].sort((a, b) => (a.relation < b.relation ? -1 : 1))).toEqual([
+      { relation: 'lost', peers: ['db02'], ...lost },
+      { relation: 'own', peers: ['db02'], ...own },
+    ]);
+    const note = (why: typeof lost) => ({ '*': { state: 'failed', ...why, at: expect.any(String) as string } });
+    expect(await lab.catalog.readingsOf('run_1')).toEqual([
+      { relation: 'lost', peer: 'db02', of: 'peer', readings: note(lost) },
+      { relation: 'lost', peer: 'db02', of: 'server', readings: note(lost) },
+      { relation: 'own', peer: 'db02', of: 'peer', readings: note(own) },
+      { relation: 'own', peer: 'db02', of: 'server', readings: note(own) },
+    ]);
+  });
+
+  it('for an image of a server whose profiles are all there: as it says, and nothing is written down', async () => {
+    const lab = await relationLab([STANDBY]);
+    const { jobs, unread } = await new RelationCalls(lab.deps).readingsOfImage({ id: 'run_1', serverId: lab.server.id });
+    expect([jobs, unread, await lab.catalog.readingsOf('run_1')]).toEqual([await jobsFor(lab), [], []]);
   });
 
   it('that nobody could ask them is written down for every side and every marker', async () => {
@@ -260,6 +295,16 @@ describe('a run', () => {
     expect(await judge(lab, plan, moment)).toMatchObject({ against: [{ code: 'PROFILE_CHANGED', severity: 'block' }], judged: 0 });
     lab.profiles = brokenProfiles();
     expect(codes(await judge(lab, plan, moment))).toEqual(['PROFILE_CHANGED']);
+  });
+
+  it.each(['recheck', 'quarantine', 'live'] as const)('goes on while the file of a profile is wrong that is none of its own: %s', async (moment) => {
+    const lab = await relationLab([STANDBY]);
+    const plan = await planOf(lab);
+    await keepCaptured(lab, plan.recoveryPoint.id);
+    const positions = [sideOf({ position: readValue('7') }, { of: 'server' }), sideOf({ position: readValue('7') })];
+    await lab.catalog.recordReadings(`run_1:${moment}`, positions);
+    lab.profiles = brokenProfiles('unrelated', [madeUpProfile()]);
+    expect(await judge(lab, plan, moment)).toMatchObject({ against: [], judged: 1 });
   });
 
   it('has nothing to prove in a moment for which no profile had rules', async () => {

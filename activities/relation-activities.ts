@@ -4,7 +4,9 @@ import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import type { MarkerReading, MarkerSpec, RulePhase } from '../src/contracts/profile';
 import {
+  ALL_MARKERS,
   occasionOf,
+  type ImageReadings,
   type PlannedRelationStep,
   type ProbeJob,
   type ReadingMoment,
@@ -36,11 +38,25 @@ export class RelationCalls implements RelationActivities {
   }
 
   async readingJobs({ id, serverId, moment, planId, together = [] }: ReadingRequest): Promise<readonly ProbeJob[]> {
-    const { catalog } = this.deps;
     const occasion = occasionOf(id, moment);
     const pairs = (planId === undefined ? await this.relations.declaredFor(serverId) : await this.pairsIn(planId, moment)).filter(
       ({ peer }) => !together.includes(peer.server),
     );
+    return this.jobsFor(pairs, moment, occasion);
+  }
+
+  async readingsOfImage({ id, serverId }: Pick<ReadingRequest, 'id' | 'serverId'>): Promise<ImageReadings> {
+    const occasion = occasionOf(id, 'capture');
+    const { pairs, unread } = await this.relations.capturedFor(serverId);
+    const sides = unread.flatMap(({ relation, peers, code, message }) =>
+      peers.flatMap((peer) => (['server', 'peer'] as const).map((of) => ({ relation, peer, of, readings: { [ALL_MARKERS]: notRead(code, message) } }))),
+    );
+    if (sides.length > 0) await this.deps.catalog.recordReadings(occasion, sides);
+    return { jobs: await this.jobsFor(pairs, 'capture', occasion), unread };
+  }
+
+  private async jobsFor(pairs: readonly RelationPair[], moment: ReadingMoment, occasion: string): Promise<readonly ProbeJob[]> {
+    const { catalog } = this.deps;
     if (pairs.length === 0) return [];
     const servers = new Map((await catalog.listServers()).map((server) => [server.name, server]));
     const jobs = new Map<string, { readonly job: Omit<ProbeJob, 'sides'>; readonly sides: RelationSide[] }>();

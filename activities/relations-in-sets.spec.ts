@@ -93,7 +93,7 @@ describe('a plan and a run of a restore set', () => {
     follower = await catalog.getServer(FOLLOWER);
     deps = {
       catalog,
-      profiles: { load: async () => [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }] },
+      profiles: { find: async () => ({ profiles: [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }], problems: [] }) },
     } as unknown as ActivityDependencies;
   });
 
@@ -137,14 +137,14 @@ describe('a plan and a run of a restore set', () => {
     });
 
     it('may be overridden also where profiles cannot be read: a broken file keeps no server from being restored', async () => {
-      const { load } = deps.profiles;
-      deps.profiles.load = async () => [];
+      const { find } = deps.profiles;
+      deps.profiles.find = async () => ({ profiles: [], problems: [] });
       try {
         const { findings } = await planned('9');
         const found = findings.find(({ code }) => code === 'RESEED_NOT_PLANNED');
         expect([found?.relation?.peer, found !== undefined && isOverridable(found)]).toEqual(['web01', true]);
       } finally {
-        deps.profiles.load = load;
+        deps.profiles.find = find;
       }
     });
   });

@@ -67,10 +67,21 @@ describe('a plan', () => {
     lab.profiles = brokenProfiles();
     const { findings, relations, steps } = await judged(lab);
     expect(findings.map(({ code, severity, evidence }) => [code, severity, evidence])).toEqual([
-      ['PROFILE_INVALID', 'unknown', ['own.yaml:2:10: version: expected 1']],
-      ['PROFILE_INVALID', 'unknown', ['own.yaml:2:10: version: expected 1']],
+      ['PROFILE_INVALID', 'unknown', ['made-up.yaml:2:10: version: expected 1']],
+      ['PROFILE_INVALID', 'unknown', ['made-up.yaml:2:10: version: expected 1']],
     ]);
     expect([relations, steps]).toEqual([[], []]);
+  });
+
+  it('is judged by its own profile while the file of another one is broken', async () => {
+    const lab = await relationLab([STANDBY, { ...STANDBY, name: 'other', profile: 'other' }]);
+    lab.profiles = brokenProfiles('other', [madeUpProfile()]);
+    const { findings, relations } = await judged(lab);
+    expect(relations.map(({ name, profile }) => `${name} ${profile}`)).toEqual(STANDBY.peers.map(() => 'standby made-up'));
+    const explained = findings.filter(({ code }) => code === 'PROFILE_INVALID');
+    expect(explained.map(({ relation, evidence }) => [relation?.name, relation?.profile, evidence])).toEqual(
+      STANDBY.peers.map(() => ['other', 'other', ['other.yaml:2:10: version: expected 1']]),
+    );
   });
 
   it('is not made while profiles cannot be loaded for another reason: that may pass', async () => {

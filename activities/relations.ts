@@ -1,15 +1,16 @@
-import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';
 import { RULE_PHASES, type Profile, type RulePhase } from '../src/contracts/profile';
-import { occasionOf, type PlannedRelation, type ReadingMoment } from '../src/contracts/reading';
+import { occasionOf, type PlannedRelation, type ReadingMoment, type UnreadRelation } from '../src/contracts/reading';
 import type { SetOfPlan } from '../src/contracts/restore-set';
 import { canonicalJson } from '../src/domain/canonical-json';
+import { sharedStateOf, type SharedState } from '../src/domain/planning/files-beside-peers';
 import { chooseAgreeingPoints, setServer, type SetChoice, type SetServer } from '../src/domain/relations/agreeing-points';
 import { declaredSince } from '../src/domain/relations/declared-since';
 import type { JudgedBy } from '../src/domain/relations/find-compatible';
 import {
   findingsOfUndo,
   judgeRelations,
+  problemsOf,
   unjudgedFindings,
   withOwnKeys,
   type KnownProfiles,
@@ -18,6 +19,7 @@ import {
 import { asksForSteps, hasRules, hasUndecidedRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
 import { goesLiveLater, isProvenLater, isTogether, judgeMember, notMadeAnew, withoutPeer } from '../src/domain/relations/set-member';
+import { cleanWords, namesOf } from '../src/contracts/text';
 import { sha256Of } from '../src/system/sha256';
 import type { ActivityDependencies } from './dependencies';
 
@@ -63,6 +65,23 @@ export class Relations {
     if (relations.length === 0) return [];
     const retired = await this.outOfService();
     return judgedPairs(relations, name, (await this.profiles()).byName).filter(({ peer }) => !retired.has(peer.server));
+  }
+
+  /**
+   * The same for an image of it, and those of which nobody can say what there is to read: the profile that they name is not there. Both by the files as they were at one
+   * moment.
+   */
+  async capturedFor(serverId: string): Promise<{ readonly pairs: readonly RelationPair[]; readonly unread: readonly UnreadRelation[] }> {
+    const { catalog } = this.deps;
+    const { name } = await catalog.getServer(serverId);
+    const relations = (await catalog.listRelations({ server: name })).filter(({ server, profile }) => server === name && profile !== null);
+    if (relations.length === 0) return { pairs: [], unread: [] };
+    const [profiles, retired] = [await this.profiles(), await this.outOfService()];
+    const unread = relations.flatMap(({ name: relation, profile, peers }) => {
+      const asked = peers.map(({ server }) => server).filter((peer) => !retired.has(peer));
+      return profile === null || asked.length === 0 || profiles.byName.has(profile) ? [] : [{ relation, peers: asked, ...whyNotLoaded(profile, profiles) }];
+    });
+    return { pairs: judgedPairs(relations, name, profiles.byName).filter(({ peer }) => !retired.has(peer.server)), unread };
   }
 
   /** Those that a plan was judged by, with the profiles as they are now. */
@@ -121,6 +140,12 @@ export class Relations {
     const names = new Set(relations.flatMap(({ server, peers }) => (server === serverName ? peers.map((peer) => peer.server) : [server])));
     const retired = await this.outOfService();
     return [...names].filter((name) => name !== serverName && !retired.has(name)).sort();
+  }
+
+  /** In which it shares its state with others, from whichever side they are declared. By name of the server. */
+  async sharedStateOf(serverName: string): Promise<readonly SharedState[]> {
+    const relations = await this.deps.catalog.listRelations({ server: serverName });
+    return relations.length === 0 ? [] : sharedStateOf(serverName, relations, await this.outOfService());
   }
 
   /** Usable images of these servers that agree with each other, as a restore of all of them would choose; nobody is asked. @param until ISO 8601: none of them is younger; null: any */
@@ -255,19 +280,29 @@ export class Relations {
     return bodies;
   }
 
-  /** A file with an error must not keep a server from being restored: what it would have judged is not known then. */
+  /** A file with an error must not keep a server from being restored: what it would have judged is not known then, and what others judge is. */
   async profiles(): Promise<LoadedProfiles> {
-    try {
-      return { byName: new Map((await this.deps.profiles.load()).map(({ profile }) => [profile.name, profile])), problems: null };
-    } catch (error) {
-      if (!isModosuError(error) || error.code !== 'PROFILE_INVALID') throw error;
-      return { byName: new Map(), problems: (error.context['errors'] as readonly string[] | undefined) ?? [error.message] };
-    }
+    const { profiles, problems } = await this.deps.profiles.find();
+    return { byName: new Map(profiles.map(({ profile }) => [profile.name, profile])), problems };
   }
 
   private async outOfService(): Promise<ReadonlySet<string>> {
     return new Set((await this.deps.catalog.listServers()).flatMap(({ name, decommissioned }) => (decommissioned === null ? [] : [name])));
   }
+}
+
+/** So many lines say of a file what is wrong with it. */
+const SHOWN_PROBLEMS = 5;
+const MAX_WORDS = 1000;
+
+function whyNotLoaded(profile: string, profiles: KnownProfiles): Pick<UnreadRelation, 'code' | 'message'> {
+  const problems = problemsOf(profile, profiles);
+  return problems.length === 0
+    ? { code: 'PROFILE_NOT_FOUND', message: `Its profile ${namesOf([profile])} is not there.` }
+    : {
+        code: 'PROFILE_INVALID',
+        message: `Its profile ${namesOf([profile])} was not loaded: ${cleanWords(problems.slice(0, SHOWN_PROBLEMS).join('; '), MAX_WORDS)}`,
+      };
 }
 
 const ALONE: RelationJudgement & { readonly hasLiveRules: boolean } = { findings: [], steps: [], hasLiveRules: false };

@@ -86,7 +86,7 @@ export class JudgingBench {
     const estate = {
       servers: servers.map(({ id, name }) => ({ id, name, isDecommissioned: false })),
       relations,
-      profiles: { byName: new Map(loaded.map(({ profile }) => [profile.name, profile])), problems: null },
+      profiles: { byName: new Map(loaded.map(({ profile }) => [profile.name, profile])), problems: [] },
     };
     const [rulesSeconds, judged] = await timed(async () => judgeEstate(estate, states as readonly StoredState[], NOW));
     const [readAndJudgedSeconds] = await timed(() => judgedNow({ catalog, profiles }, serverIds, NOW));

@@ -3,6 +3,7 @@ import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/act
 import type { ErrorSummary } from '../src/contracts/errors';
 import type { CollectedFacts } from '../src/contracts/generation';
 import type { Consistency } from '../src/contracts/recovery-point';
+import type { ImageReadings, ReadCounts, UnreadRelation } from '../src/contracts/reading';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
 import { planning, relations, setBegins, type Calls } from './runbook/activities';
@@ -44,7 +45,8 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
   const hasFacts = wasRunning && subject.agent === 'answering' && patched(GENERATION_FACTS);
   const hasCredentials = remembersCredentials(subject);
-  const jobs = patched(MARKERS) ? await relations.readingJobs({ id: input.runId, serverId: input.serverId, moment: 'capture' }) : [];
+  const { jobs, unread } = await toRead(input);
+  const hasMarkers = jobs.length > 0 || unread.length > 0;
   await book.announce(
     backupSteps({
       mode: subject.mode,
@@ -54,7 +56,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
       hasFacts,
       hasCredentials,
       isOfSet: member !== null,
-      hasMarkers: jobs.length > 0,
+      hasMarkers,
     }),
   );
 
@@ -68,9 +70,12 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
   const credentials = hasCredentials ? { credentials: await rememberCredentials(book, input.hypervisor, subject) } : {};
 
   // Before the point in time: read later, they could be ahead of what the image holds, and rules would be content where they must not be.
-  if (jobs.length > 0) {
+  if (hasMarkers) {
     const isOwnLast = patched(OWN_MARKERS_LAST);
-    await book.step('markers', { do: () => (isOwnLast ? readForImage(jobs, input.serverId) : readAll(jobs)), detail: (counts) => ({ ...counts }) });
+    await book.step('markers', {
+      do: () => (isOwnLast ? readForImage(jobs, input.serverId) : readAll(jobs)),
+      detail: (counts) => markersDetail(counts, unread),
+    });
   }
   const { copied, pointInTime, consistency, startProblem, basis } =
     subject.mode === 'online'
@@ -108,6 +113,20 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
     });
   });
 }
+
+/** Of whom what is read for the image, and what cannot be. */
+async function toRead({ runId, serverId }: BackupImageInput): Promise<ImageReadings> {
+  if (patched(UNREAD_RELATIONS)) return relations.readingsOfImage({ id: runId, serverId });
+  return { jobs: patched(MARKERS) ? await relations.readingJobs({ id: runId, serverId, moment: 'capture' }) : [], unread: [] };
+}
+
+/** An image without markers is taken all the same: that it lacks them, and why, has to be seen while that can be mended. */
+const markersDetail = (counts: ReadCounts, unread: readonly UnreadRelation[]): Readonly<Record<string, string | number>> => ({
+  ...counts,
+  ...(unread.length === 0
+    ? {}
+    : { problem: unread.map(({ relation, code, message }) => `relation "${relation}": nothing was read for it (${code}): ${message}`).join(' ') }),
+});
 
 /** The server runs all the time; QEMU itself writes the images. */
 async function takeOnline(
@@ -269,6 +288,8 @@ const describeFacts = (facts: CollectedFacts | ErrorSummary): Readonly<Record<st
 
 /** Since recovery points carry markers of their server and its peers. */
 const MARKERS = 'relation-markers';
+/** Since images of whose relations nothing can be read say so. */
+const UNREAD_RELATIONS = 'unread-relations';
 /** Since what a server says itself is read after what its peers say. */
 const OWN_MARKERS_LAST = 'own-markers-last';
 /** Since images carry facts of their server. */

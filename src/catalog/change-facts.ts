@@ -1,10 +1,10 @@
-import { In, type EntityManager } from 'typeorm';
+import { In, Not, type EntityManager } from 'typeorm';
 import type { GenerationChanges } from '../contracts/change';
 import { SKEW_MS } from '../domain/clock-skew';
 import { changesAt, NO_CHANGES } from '../domain/changes/contained';
 import { registeredChange, toImage } from './change-rows';
 import type { ChangesToImage } from './due-backup-row';
-import { AppliedChangeEntity, ConfigurationChangeEntity, type AppliedChangeRow } from './entities';
+import { AppliedChangeEntity, ConfigurationChangeEntity, WayBackEntity, type AppliedChangeRow } from './entities';
 
 /** What the rows of configuration changes say about servers. */
 
@@ -46,6 +46,15 @@ const SPENT = `SELECT server.id FROM server WHERE server.id = ANY ($1)
     SELECT FROM due_backup AS due LEFT JOIN run ON run.id = due.run_id
     WHERE due.server_id = server.id AND due.kind = 'image' AND (due.state = 'waiting' OR run.state IN ('accepted', 'running'))
   )`;
+
+/** Whether the server is known to have left this line, or come to it, by a restore or an undo. One that was adopted has a line that nobody knows the beginning of. */
+export async function isKnownLine(manager: EntityManager, { id, lineageId }: { readonly id: string; readonly lineageId: string }): Promise<boolean> {
+  const elsewhere = Not(lineageId);
+  return manager.existsBy(WayBackEntity, [
+    { serverId: id, lineageBefore: lineageId, lineageAfter: elsewhere },
+    { serverId: id, lineageBefore: elsewhere, lineageAfter: lineageId },
+  ]);
+}
 
 /** What the disks of one line of a server hold at a moment. */
 export async function changesOfServer(

@@ -65,6 +65,30 @@ export function requireNoJourney(server: ServerRecord, holder: { readonly runId:
   );
 }
 
+/**
+ * It was begun on disks that the server has left since: what was done of it then is not on those that it has now, and nobody could say how much of it is.
+ *
+ * @param isKnownLine whether it is known how the server came to the disks that it has now
+ * @param madeAgain whether somebody says that it was made from the beginning on these
+ * @throws CHANGE_INTERRUPTED
+ */
+export function requireUninterrupted(
+  { id, openedOn }: ConfigurationChangeRow,
+  server: Pick<ServerRecord, 'name' | 'lineageId'>,
+  isKnownLine: boolean,
+  madeAgain: boolean,
+): void {
+  if (madeAgain || !isKnownLine || openedOn === server.lineageId) return;
+  throw new ModosuError(
+    'CHANGE_INTERRUPTED',
+    `Change ${id} was begun on other disks than server "${server.name}" has now: the server has gone back in time meanwhile, and what had been done of the change is not there, or only a part of it.`,
+    {
+      hint: `The change stays open. Make it again from the beginning, then \`modosu change complete ${id} --made-again\` (\`madeAgain\` in the API and in a message of a tool); or \`modosu change cancel ${id} --reason TEXT\`.`,
+      context: { changeId: id, server: server.name },
+    },
+  );
+}
+
 const closed = ({ id, state, completedAt, cancelledAt }: ConfigurationChangeRow): ModosuError =>
   new ModosuError('CHANGE_CLOSED', `Change ${id} has been ${state} since ${(completedAt ?? cancelledAt)?.toISOString() ?? 'some time'}.`, {
     context: { changeId: id, state },
@@ -162,6 +186,17 @@ export function toImage(uncontained: readonly (Pick<AppliedChangeRow, 'appliedAt
     titles: inOrder.map(({ title }) => title),
   };
 }
+
+/** What the audit says of its completion. */
+export const completedDetails = (
+  row: ConfigurationChangeRow,
+  server: Pick<ServerRecord, 'lineageId'>,
+  madeAgain: boolean,
+): Readonly<Record<string, unknown>> => ({
+  ...changeDetails(row),
+  lineageId: server.lineageId,
+  ...(madeAgain ? { madeAgain } : {}),
+});
 
 /** What the audit says about one. */
 export const changeDetails = ({ id, title, ticket, author, externalId }: ConfigurationChangeRow): Readonly<Record<string, unknown>> => ({

@@ -4,17 +4,19 @@ import { isModosuError } from '../contracts/errors';
 import type { ChangeView } from '../contracts/change';
 import { newId } from '../contracts/ids';
 import type { ChangeCatalog } from './port/changes';
-import { appliedOf, changesOfServer, serversWithSpentImage } from './change-facts';
+import { appliedOf, changesOfServer, isKnownLine, serversWithSpentImage } from './change-facts';
 import {
   appliedRow,
   changeDetails,
   changeNotFound,
   changeView,
+  completedDetails,
   newChange,
   requireCancellable,
   requireCompletable,
   requireNoJourney,
   requireSameChange,
+  requireUninterrupted,
 } from './change-rows';
 import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
@@ -47,9 +49,9 @@ export function changeStore(database: Database, now: () => Date): ChangeCatalog 
         return { change: await viewOf(manager, row, now()), replayed: false };
       }),
 
-    completeChange: async ({ actor, id }) => {
+    completeChange: async ({ actor, id, madeAgain = false }) => {
       try {
-        return await database.transaction((transaction) => complete(transaction, actor, id, now()));
+        return await database.transaction((transaction) => complete(transaction, { actor, id, madeAgain }, now()));
       } catch (error) {
         if (isModosuError(error) && error.code !== 'CHANGE_NOT_FOUND') {
           const { code, message } = error;
@@ -119,7 +121,11 @@ export function changeStore(database: Database, now: () => Date): ChangeCatalog 
   };
 }
 
-async function complete({ manager, audit }: Transaction, actor: string, id: string, at: Date): Promise<ChangeView> {
+async function complete(
+  { manager, audit }: Transaction,
+  { actor, id, madeAgain }: { readonly actor: string; readonly id: string; readonly madeAgain: boolean },
+  at: Date,
+): Promise<ChangeView> {
   const found = await requireChange(manager, id);
   // The server first, as whoever accepts a run: nobody begins a restore meanwhile.
   const server = await holdInventory(manager, found.serverId);
@@ -129,11 +135,12 @@ async function complete({ manager, audit }: Transaction, actor: string, id: stri
   const lock = await manager.findOneBy(ServerLockEntity, { serverId: server.id });
   const holder = lock === null ? null : await manager.findOneBy(RunEntity, { id: lock.runId });
   requireNoJourney(server, holder === null ? null : { runId: holder.id, kind: holder.kind });
+  requireUninterrupted(row, server, await isKnownLine(manager, server), madeAgain);
   const columns = { state: 'completed', completedAt: at, completedBy: storableText(actor, 256) } as const;
   const applied = appliedRow(id, server, (await readPolicies(manager)).map(policyRecord), { by: actor, runId: null, at });
   await manager.update(ConfigurationChangeEntity, { id }, columns);
   await manager.insert(AppliedChangeEntity, applied);
-  audit({ actor, action: 'change.completed', serverId: server.id, details: { ...changeDetails(row), lineageId: server.lineageId } });
+  audit({ actor, action: 'change.completed', serverId: server.id, details: completedDetails(row, server, madeAgain) });
   return viewOf(manager, { ...row, ...columns }, at);
 }
 

@@ -9,7 +9,7 @@ import type { HealthCheck, Protection } from './protection';
 import type { AgentState, Decommissioning, DiskFormat, PowerState } from './server';
 import type { Consistency, DataRecoveryPointView, StoredImage } from './recovery-point';
 import type { BootResult, Damage, VerificationInput, VerificationOutcome } from './verification';
-import type { ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from './reading';
+import type { ImageReadings, ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from './reading';
 import type { SetOfPlan } from './restore-set';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferOutcome, TransferPoint } from './offsite-copies';
 import type { DecisionKind, RunKind, RunState, RunStepView } from './run';
@@ -118,6 +118,8 @@ export interface RelationActivities {
    * that are out of service are not asked. Empty: no rules judge it.
    */
   readingJobs(request: ReadingRequest): Promise<readonly ProbeJob[]>;
+  /** The same for an image (`capture`), and of which relations nothing can be read, because their profiles are not there: these are written down as not read. */
+  readingsOfImage(request: Pick<ReadingRequest, 'id' | 'serverId'>): Promise<ImageReadings>;
   /** Nobody could be asked: each of its markers is written down as not read. */
   recordUnread(job: ProbeJob, why: ErrorSummary): Promise<void>;
   /** Where the peers of a plan's relations are. */

@@ -103,6 +103,11 @@ export const ERROR_CODES = {
 
   // conflicts
   CHANGE_CLOSED: entry('conflict', 'never', 'See `modosu change show CHANGE`. What was changed since is a change of its own: `modosu change open`.'),
+  CHANGE_INTERRUPTED: entry(
+    'conflict',
+    'never',
+    'It stays open. Make it again from the beginning, then `modosu change complete CHANGE --made-again`; or `modosu change cancel CHANGE --reason TEXT`.',
+  ),
   CHANGE_EXISTS: entry('conflict', 'never', 'Give the new change another external id, or send exactly what was sent before.'),
   SERVER_GOES_BACK: entry(
     'conflict',

@@ -51,6 +51,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
 
   // conflicts
   CHANGE_CLOSED: 'The configuration change is complete or cancelled already.',
+  CHANGE_INTERRUPTED:
+    'The configuration change was begun on disks that the server has left since, by a restore or an undo: of what was done before, part or all is not there.',
   CHANGE_EXISTS: 'A configuration change with this external id is known, and what was sent now differs from it.',
   SERVER_GOES_BACK: 'A run is taking the server back in time, so nobody knows yet whether the change is still in it.',
   IMAGE_NOT_AWAITED: 'The configuration change is complete, and no image is taken because of it that could be waited for.',

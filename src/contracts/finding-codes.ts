@@ -128,6 +128,10 @@ export const FINDING_CODES = {
     'The server has configuration changes that what it goes back to does not contain.',
     '`modosu change show CHANGE` says how each is applied again; where the finding is a step the run does it before go-live, else do it afterwards, or choose a newer generation.',
   ),
+  CHANGES_OPEN_LOST: entry(
+    'Configuration changes are being made on disks that go: what was done of them is not in what the server goes back to, or only a part of it.',
+    'Make each again from the beginning, then `modosu change complete CHANGE --made-again`; or `modosu change cancel CHANGE --reason TEXT`.',
+  ),
   CHANGES_HALF_DONE: entry(
     'The generation was taken in the middle of configuration changes: it may contain a part of each.',
     'Apply them again as `modosu change show CHANGE` says, or let the run do it where the finding is a step, or choose another generation.',
@@ -192,6 +196,10 @@ export const FINDING_CODES = {
   RECOVERY_POINT_AFTER_INCIDENT: entry(
     'The recovery point reaches to a moment after the incident: it may hold what is to be mended.',
     'Choose one from before the incident, or leave the choice to Modosu.',
+  ),
+  FILES_GO_BACK_BESIDE_PEERS: entry(
+    'Files go back in time on a server that shares its state with others (`replicates-with`, `member-of`): a number in them, such as the serial of a zone, goes back with them, and peers that are further on do not follow.',
+    'Compare the number with what the peers have, raise it above theirs after the restore, and see that they follow; then `modosu backup image NAME --mode online --reason TEXT` and `modosu relation judge NAME --wait`.',
   ),
   FILES_CHANGED_WHILE_READ: entry(
     'Files changed while the recovery point was taken and may be torn.',
@@ -295,7 +303,7 @@ export const FINDING_CODES = {
     'Put its file back, or name another one (`modosu profile list`), and plan again; or find out by hand, and acknowledge that it is not known (--acknowledge-unknown).',
   ),
   PROFILE_INVALID: entry(
-    'No profile was loaded, because files of them have errors: whether the two servers will work together is not known.',
+    'The profile that a relation names could not be loaded, because its file or the directory of profiles has errors: whether the two servers will work together is not known.',
     'Mend the errors (`modosu profile check FILE`) and plan again; or find out by hand, and acknowledge that it is not known (--acknowledge-unknown).',
   ),
   PROFILE_CHANGED: entry(

@@ -55,6 +55,8 @@ export interface FindingRelation {
 export interface LostChanges {
   /** The server has them; the generation does not, or not wholly. In the order of their completion. */
   readonly changes: readonly LostChange[];
+  /** They are being made: what was done of them on the disks that go is lost. In the order in which they were opened. Absent: none, or an earlier version has made the plan. */
+  readonly open?: readonly RecordedChange[];
   /** The generation has them; the server does not. */
   readonly returning: readonly RecordedChange[];
   /** False: an earlier version has taken the generation, and what it contains is not known. */

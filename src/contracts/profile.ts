@@ -191,6 +191,21 @@ export interface LoadedProfile {
   readonly file: string;
 }
 
+/** Why a profile was not loaded. */
+export interface ProfileProblem {
+  /** By the name of its file; null: of a whole directory, and nobody knows which profiles are missing because of it. */
+  readonly profile: string | null;
+  /** Lines with file, line, column, path and what is wrong. */
+  readonly errors: readonly string[];
+}
+
+/** What a look at the files of profiles has found. */
+export interface FoundProfiles {
+  /** In the order of their names, each once. */
+  readonly profiles: readonly LoadedProfile[];
+  readonly problems: readonly ProfileProblem[];
+}
+
 /** What a probe has read, with what it said as evidence. */
 export type MarkerReading =
   /** `value`: what is to be read as the marker's type. `raw`: all that was printed. `at`: ISO 8601; of clocks, as near to the reading as can be. */

@@ -19,6 +19,9 @@ export interface SideReadings extends RelationSide {
   readonly readings: Readonly<Record<string, MarkerReading>>;
 }
 
+/** Under this name in `readings` stands, with an image, why nothing at all was read of the side. No marker of a profile can be called so. */
+export const ALL_MARKERS = '*';
+
 /**
  * When markers are read. `capture`: right before the point in time of an image, for its recovery point. `plan`: for a plan. `recheck`: right before the server is
  * replaced. `quarantine`, `live`: before and after go-live.
@@ -43,6 +46,22 @@ export interface ProbeJob {
   };
   /** With everything filled in. */
   readonly specs: readonly MarkerSpec[];
+}
+
+/** A relation of which nothing can be read, because nobody can say what there is to read: its profile is not there. */
+export interface UnreadRelation {
+  /** Its name, and those of its peers in service. */
+  readonly relation: string;
+  readonly peers: readonly string[];
+  readonly code: 'PROFILE_NOT_FOUND' | 'PROFILE_INVALID';
+  readonly message: string;
+}
+
+/** What is read for an image. */
+export interface ImageReadings {
+  readonly jobs: readonly ProbeJob[];
+  /** What its recovery point has no markers of; written down as that. */
+  readonly unread: readonly UnreadRelation[];
 }
 
 /** What came of one job. */

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isModosuError } from '../contracts/errors';
-import { loadProfiles, shippedProfileDirectory } from './profile-directories';
+import { findProfiles, requireAll, shippedProfileDirectory } from './profile-directories';
 
 let directory: string;
 let maxAge: string;
@@ -14,10 +14,10 @@ beforeEach(async () => {
 afterEach(async () => rm(directory, { recursive: true, force: true }));
 
 const put = (name: string, text: string): Promise<void> => writeFile(join(directory, name), text);
-const load = () => loadProfiles(shippedProfileDirectory(), directory);
+const find = () => findProfiles(shippedProfileDirectory(), directory);
 async function errors(): Promise<readonly string[]> {
   try {
-    await load();
+    requireAll(await find());
   } catch (error) {
     if (!isModosuError(error)) throw error;
     expect(error.code).toBe('PROFILE_INVALID');
@@ -27,7 +27,8 @@ async function errors(): Promise<readonly string[]> {
 }
 
 it('has the shipped profiles, and calls those proven that tests have run against the real software', async () => {
-  const profiles = await loadProfiles(shippedProfileDirectory(), null);
+  const { profiles, problems } = await findProfiles(shippedProfileDirectory(), null);
+  expect(problems).toEqual([]);
   expect(profiles.map(({ profile, origin }) => `${profile.name}: ${profile.status}, ${origin}`)).toEqual([
     'active-directory-dc: experimental, shipped',
     'clock: proven, shipped',
@@ -46,12 +47,14 @@ it('has those of people beside them, also through links', async () => {
   await symlink(join(directory, 'elsewhere.txt'), join(directory, 'older.yaml'));
   await put('README.md', 'not a profile');
   await put('.draft.yaml', 'nor this');
-  expect((await load()).filter(({ origin }) => origin === 'own').map(({ profile, file }) => [profile.name, file])).toEqual([
-    ['older', join(directory, 'older.yaml')],
-  ]);
+  expect(
+    requireAll(await find())
+      .filter(({ origin }) => origin === 'own')
+      .map(({ profile, file }) => [profile.name, file]),
+  ).toEqual([['older', join(directory, 'older.yaml')]]);
 });
 
-it('says of every file what is wrong, and loads nothing then', async () => {
+it('says of every file what is wrong, and whoever needs all of them has none', async () => {
   await put('max-age.yaml', maxAge);
   await put('other.yaml', maxAge);
   await put('short.yml', maxAge);
@@ -68,6 +71,32 @@ it('says of every file what is wrong, and loads nothing then', async () => {
     'short.yml: its name has to end with .yaml',
     'max-age.yaml: a profile of this name is shipped with Modosu; give yours, and its file, another name',
   ]);
+});
+
+it('takes away the profile of a file that is wrong, and no other', async () => {
+  await put('sound.yaml', maxAge.replace('name: max-age', 'name: sound'));
+  await put('broken.yaml', 'format: [');
+  await put('short.yml', maxAge);
+  const { profiles, problems } = await find();
+  expect(profiles.map(({ profile }) => profile.name)).toEqual(expect.arrayContaining(['clock', 'max-age', 'sound']));
+  expect(profiles).toHaveLength(10);
+  expect(problems.map(({ profile, errors: lines }) => [profile, lines.length > 0])).toEqual([
+    ['broken', true],
+    ['short', true],
+  ]);
+});
+
+it('has the shipped one of a name that people have given to theirs, too', async () => {
+  await put('max-age.yaml', maxAge.replace(/^title: .*$/m, 'title: mine'));
+  const { profiles, problems } = await find();
+  expect(profiles.filter(({ profile }) => profile.name === 'max-age').map(({ origin }) => origin)).toEqual(['shipped']);
+  expect(problems).toEqual([{ profile: 'max-age', errors: [expect.stringContaining('is shipped with Modosu') as string] }]);
+});
+
+it('does not know which profiles are missing while their directory cannot be read, and has the shipped ones', async () => {
+  await rm(directory, { recursive: true });
+  const { profiles, problems } = await find();
+  expect([profiles.length, problems]).toEqual([9, [{ profile: null, errors: [expect.stringMatching(/: cannot be read: ENOENT/) as string] }]]);
 });
 
 it('does not take a directory that is not there for an empty one', async () => {

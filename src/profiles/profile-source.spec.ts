@@ -38,12 +38,15 @@ it('sees a change that leaves size and time as they were', async () => {
   expect((await source.load()).find(({ origin }) => origin === 'own')?.profile.title).toBe('two');
 });
 
-it('has nothing while a file is wrong, and all again when it is right', async () => {
+it('has nothing for whoever needs all while a file is wrong, the others for the rest, and all again when it is right', async () => {
   const source = directoryProfiles(directory);
   await put(titled('one'));
   const before = await source.load();
   await put('format: [');
   await expect(source.load()).rejects.toMatchObject({ code: 'PROFILE_INVALID' });
+  const { profiles, problems } = await source.find();
+  expect(profiles).toEqual(before.filter(({ origin }) => origin === 'shipped'));
+  expect(problems).toMatchObject([{ profile: 'own-age' }]);
   await put(titled('one'));
   expect(await source.load()).toEqual(before);
 });

@@ -1,11 +1,16 @@
 import { parseProfileFile } from '../contracts/api/profile-file';
-import type { LoadedProfile, Profile } from '../contracts/profile';
-import { loadProfiles, shippedProfileDirectory } from './profile-directories';
+import type { FoundProfiles, LoadedProfile, Profile } from '../contracts/profile';
+import { findProfiles, requireAll, shippedProfileDirectory } from './profile-directories';
 
 /** Where profiles come from, for those that use them. */
 export interface ProfileSource {
   /**
-   * All profiles as they are now, in the order of their names: what was changed since the last call counts without a restart.
+   * The profiles as they are now: what was changed since the last call counts without a restart. A file that is wrong takes away its own profile alone, for those that have
+   * to go on by the others.
+   */
+  find(): Promise<FoundProfiles>;
+  /**
+   * All of them, for those that can wait until they are right; in the order of their names.
    *
    * @throws PROFILE_INVALID as soon as one file is wrong; each line of `errors` in its context says file, line, column, path and what is wrong
    */
@@ -25,17 +30,16 @@ interface Parsed {
  */
 export function directoryProfiles(own: string | null, shipped = shippedProfileDirectory()): ProfileSource {
   let known: ReadonlyMap<string, Parsed> = new Map();
-  return {
-    async load() {
-      const next = new Map<string, Parsed>();
-      const loaded = await loadProfiles(shipped, own, (file, content) => {
-        const before = known.get(file);
-        const parsed = before !== undefined && Buffer.compare(before.content, content) === 0 ? before : { content, profile: parseProfileFile(file, content) };
-        next.set(file, parsed);
-        return parsed.profile;
-      });
-      known = next;
-      return loaded;
-    },
+  const find = async (): Promise<FoundProfiles> => {
+    const next = new Map<string, Parsed>();
+    const found = await findProfiles(shipped, own, (file, content) => {
+      const before = known.get(file);
+      const parsed = before !== undefined && Buffer.compare(before.content, content) === 0 ? before : { content, profile: parseProfileFile(file, content) };
+      next.set(file, parsed);
+      return parsed.profile;
+    });
+    known = next;
+    return found;
   };
+  return { find, load: async () => requireAll(await find()) };
 }

@@ -261,6 +261,56 @@ export function changeContract(subject: () => CatalogUnderTest): void {
       expect((await actions(catalog)).slice(-1)).toEqual(['change.refused']);
       await catalog.recordGoLive(runId);
       await catalog.finishRun(runId, succeeded);
+      expect(await catalog.completeChange({ actor: 'alice', id, madeAgain: true })).toMatchObject({ state: 'completed', inServer: 'yes' });
+    });
+
+    it('that were begun on disks which the server has left are not complete there until they were made again from the beginning', async () => {
+      const { catalog, advance } = subject();
+      const server = await givenServer(catalog);
+      const pointId = await imaged(catalog, server.id, '2026-03-01T00:00:00.000Z');
+      advance(MINUTE);
+      const [begun, other] = [await opened(catalog, server.id, 'half done'), await opened(catalog, server.id, 'given up')];
+      const restore = await restoredTo(catalog, server, pointId);
+      const interrupted = {
+        code: 'CHANGE_INTERRUPTED',
+        hint: expect.stringContaining(`modosu change complete ${begun} --made-again`) as string,
+        context: { changeId: begun, server: 'db01' },
+      };
+      expect(await refusal(catalog.completeChange({ actor: 'alice', id: begun }))).toMatchObject(interrupted);
+      expect(await refusal(catalog.completeChange({ actor: 'alice', id: begun, madeAgain: false }))).toMatchObject(interrupted);
+      expect(await catalog.getChange(begun)).toMatchObject({ state: 'open', inServer: 'no', completedAt: null });
+      expect((await actions(catalog)).slice(-2)).toEqual(['change.refused', 'change.refused']);
+      expect(await catalog.completeChange({ actor: 'alice', id: begun, madeAgain: true })).toMatchObject({ state: 'completed', inServer: 'yes' });
+      expect(await catalog.completeChange({ actor: 'alice', id: begun })).toMatchObject({ state: 'completed' });
+      const told = (await catalog.listAudit({}, { limit: 100, cursor: null })).items.filter(({ action }) => action === 'change.completed');
+      expect(told).toMatchObject([{ details: { changeId: begun, madeAgain: true } }]);
+      expect(await catalog.cancelChange({ actor: 'alice', id: other, reason: 'given up' })).toMatchObject({ state: 'cancelled' });
+
+      // And the other way round: what was begun since the restore is not on the disks that its undo brings back.
+      const since = await opened(catalog, server.id, 'begun since');
+      await finishedUndo(catalog, await catalog.getServer(server.id), restore);
+      expect(await codeOf(catalog.completeChange({ actor: 'alice', id: since }))).toBe('CHANGE_INTERRUPTED');
+      expect(await catalog.getChange(begun)).toMatchObject({ inServer: 'partly' });
+    });
+
+    it('that were begun before a restore are complete as ever once it was undone: their disks are there again', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const pointId = await imaged(catalog, server.id, '2026-03-01T00:00:00.000Z');
+      const id = await opened(catalog, server.id, 'one');
+      const restore = await restoredTo(catalog, server, pointId);
+      expect(await codeOf(catalog.completeChange({ actor: 'alice', id }))).toBe('CHANGE_INTERRUPTED');
+      await finishedUndo(catalog, await catalog.getServer(server.id), restore);
+      expect(await catalog.completeChange({ actor: 'alice', id })).toMatchObject({ state: 'completed', inServer: 'yes' });
+      const [told] = (await catalog.listAudit({}, { limit: 100, cursor: null })).items.filter(({ action }) => action === 'change.completed');
+      expect(told?.details).not.toHaveProperty('madeAgain');
+    });
+
+    it('are complete as ever where nobody knows how the server came to the disks that it has', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const id = await opened(catalog, server.id, 'one');
+      await catalog.adoptServer('modosu', { ...server, lineageId: 'found-in-its-images' });
       expect(await catalog.completeChange({ actor: 'alice', id })).toMatchObject({ state: 'completed', inServer: 'yes' });
     });
 

@@ -2,6 +2,7 @@ import { estateSchema } from '../../src/contracts/api/estate';
 import { ApiHarness, ESTATE, manifestOf } from './api-harness';
 import { cli, startCli } from './cli-harness';
 import type { ChangeView } from '../../src/contracts/change';
+import { restoredTo } from '../contract/catalog.change.contract';
 import { eventually } from '../support/up-process';
 
 const OPEN = { title: 'Install the LDAP client', ticket: 'OPS-12', applyAgain: { kind: 'text', text: 'apt-get install ldap-utils' } };
@@ -110,7 +111,40 @@ describe('configuration changes', () => {
     expect(await tell('started', { server: 'none' })).toMatchObject({ status: 404, body: { code: 'SERVER_NOT_FOUND' } });
   });
 
+  /** The server has gone back to its first image since this was begun. */
+  const interrupted = async (body: object = OPEN): Promise<string> => {
+    await api.call('POST', '/v1/change-events', { body: { server: 'db01', externalId: 'first', event: 'completed' }, token: api.tokens.change });
+    const pointId = await image();
+    const { id } = changeOf((await open(body)).body);
+    await restoredTo(api.catalog, await api.catalog.getServer('db01'), pointId);
+    return id;
+  };
+
+  it('that were begun before the server went back are complete only when they were made again, by people and by tools', async () => {
+    const id = await interrupted({ ...OPEN, externalId: 'awx-7' });
+    const complete = (body?: object) => api.call('POST', `/v1/changes/${id}/complete`, { token: api.tokens.change, ...(body === undefined ? {} : { body }) });
+    const refused = { status: 409, body: { code: 'CHANGE_INTERRUPTED', hint: expect.stringContaining('--made-again') as string } };
+    for (const answer of [await complete(), await complete({}), await complete({ madeAgain: false }), await tell('completed')]) {
+      expect(answer).toMatchObject(refused);
+    }
+    expect(await complete({ madeAgain: 'yes' })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+    expect(await complete({ madeagain: true })).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+    expect((await api.call('GET', `/v1/changes/${id}`)).body).toMatchObject({ state: 'open' });
+    expect(await tell('completed', { madeAgain: true })).toMatchObject({ status: 200, body: { id, state: 'completed', inServer: 'yes' } });
+    expect(await complete({ madeAgain: true })).toMatchObject({ status: 200, body: { state: 'completed' } });
+  });
+
   describe('modosu change', () => {
+    it('completes one that was begun before the server went back only with --made-again, and says so', async () => {
+      const id = await interrupted();
+      expect(await cli(api, ['change', 'complete', id])).toMatchObject({
+        code: 5,
+        stderr: expect.stringMatching(new RegExp(`^error: CHANGE_INTERRUPTED: [^]*modosu change complete ${id} --made-again`)) as string,
+      });
+      const { code, stdout } = await cli(api, ['change', 'complete', id, '--made-again', '-o', 'json']);
+      expect([code, changeOf(JSON.parse(stdout)).state]).toEqual([0, 'completed']);
+    });
+
     it('opens one, completes it and waits for its image', async () => {
       const opened = await cli(api, ['change', 'open', 'db01', '--title', 'Install nginx', '--apply-command', '["/bin/true"]', '-o', 'json']);
       const { id } = JSON.parse(opened.stdout) as ChangeView;

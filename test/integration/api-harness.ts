@@ -277,7 +277,7 @@ export class ApiHarness {
       runStarter: this.runStarter,
       hypervisor: () => this.hypervisor,
       repository: (declaration) => this.repository(declaration),
-      profiles: { load: () => this.profiles.load() },
+      profiles: { find: () => this.profiles.find(), load: () => this.profiles.load() },
       log: { info: write('info'), warn: write('warn'), error: write('error') },
       config: { version: '0.0.0-test', runPollMs: 10, ...config },
     });

@@ -20,7 +20,8 @@ describe('restore sets', () => {
   beforeEach(async () => {
     api = await ApiHarness.start();
     for (const name of SERVERS) await api.createServer(name);
-    api.profiles = { load: async () => [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }] };
+    const profiles = [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }] as const;
+    api.profiles = { find: async () => ({ profiles, problems: [] }), load: async () => profiles };
     const relations = followerRelations('db01', 'web01').map(({ name, type, server, peers, profile, parameters }) => ({
       name,
       type,
@@ -97,6 +98,14 @@ describe('restore sets', () => {
     expect((await api.call('GET', `/v1/restore-sets/${set.id}`)).body).toEqual(answer.body);
     expect((await api.call('GET', '/v1/restore-sets')).body).toEqual({ items: [answer.body], nextCursor: null });
     expect(await api.call('GET', '/v1/restore-sets/rset_none')).toMatchObject({ status: 404, body: { code: 'RESTORE_SET_NOT_FOUND' } });
+  });
+
+  it('are planned by the profiles that are right while the file of another one is wrong', async () => {
+    await image({ db01: '7', web01: '9' }, null);
+    const { profiles } = await api.profiles.find();
+    const broken = async () => Promise.reject(new ModosuError('PROFILE_INVALID', 'The profiles have one error.'));
+    api.profiles = { find: async () => ({ profiles, problems: [{ profile: 'other', errors: ['other.yaml:1:1: no'] }] }), load: broken };
+    expect(await plan()).toMatchObject({ status: 202, body: { basis: 'reseed' } });
   });
 
   it('are planned once for one key, also when a recovery point or the group is gone meanwhile', async () => {

@@ -6,12 +6,14 @@ import {
   changeDetails,
   changeNotFound,
   changeView,
+  completedDetails,
   newChange,
   registeredChange,
   requireCancellable,
   requireCompletable,
   requireNoJourney,
   requireSameChange,
+  requireUninterrupted,
   toImage,
 } from '../../src/catalog/change-rows';
 import { requireInService } from '../../src/domain/retention/decommissioning';
@@ -33,6 +35,8 @@ export interface ChangeSurroundings {
   points(serverId: string): readonly RecoveryPointRow[];
   /** The recovery point that a restore has begun this line with; null: nothing has. */
   beginningOf(lineageId: string): string | null;
+  /** Whether a restore or an undo has left this line, or come to it. */
+  isKnownLine(lineageId: string): boolean;
   /** The run that holds the server. */
   holder(serverId: string): RunRow | null;
   /** Throws where the run does not hold its server; gives the server. */
@@ -73,7 +77,7 @@ export class FakeChanges {
     return { change: this.view(row), replayed: false };
   };
 
-  complete: Catalog['completeChange'] = async ({ actor, id }) => {
+  complete: Catalog['completeChange'] = async ({ actor, id, madeAgain = false }) => {
     const { around } = this;
     try {
       const row = this.row(id);
@@ -82,11 +86,12 @@ export class FakeChanges {
       if (requireCompletable(row) === 'already') return this.view(row);
       const holder = around.holder(server.id);
       requireNoJourney(server, holder === null ? null : { runId: holder.id, kind: holder.kind });
+      requireUninterrupted(row, server, around.isKnownLine(server.lineageId), madeAgain);
       const at = around.now();
       const done = { ...row, state: 'completed', completedAt: at, completedBy: storableText(actor, 256) } as const;
       this.rows.set(id, done);
       this.applied.push(appliedRow(id, server, around.policies(), { by: actor, runId: null, at }));
-      around.append({ actor, action: 'change.completed', serverId: server.id, details: { ...changeDetails(row), lineageId: server.lineageId } });
+      around.append({ actor, action: 'change.completed', serverId: server.id, details: completedDetails(row, server, madeAgain) });
       return this.view(done);
     } catch (error) {
       if (isModosuError(error) && error.code !== 'CHANGE_NOT_FOUND') {

@@ -55,6 +55,10 @@ export class FakeWayBacks implements Methods {
     return begun === undefined ? null : this.world.run(begun.runId).recoveryPointId;
   }
 
+  isKnownLine(lineageId: string): boolean {
+    return [...this.rows.values()].some((row) => row.lineageBefore !== row.lineageAfter && (row.lineageBefore === lineageId || row.lineageAfter === lineageId));
+  }
+
   openWayBack: Catalog['openWayBack'] = async (runId, facts, before, expiresAt) => {
     const run = this.world.run(runId);
     const server = this.world.server(run.serverId);

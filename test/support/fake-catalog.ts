@@ -198,6 +198,7 @@ export class FakeCatalog implements Catalog {
       isImageSpent: (server) => this.due.isImageSpent(server),
       points: (serverId) => this.pointsOf(serverId),
       beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
+      isKnownLine: (lineageId) => this.wayBacks.isKnownLine(lineageId),
       holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,
       requireHold: (runId) => {
         const run = this.run(runId);

@@ -1,9 +1,8 @@
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { planHash } from '../../src/catalog/plan-hash';
 import { estateSchema } from '../../src/contracts/api/estate';
-import { ModosuError } from '../../src/contracts/errors';
 import type { RestorePlanBody } from '../../src/contracts/plan';
-import type { LoadedProfile, Profile } from '../../src/contracts/profile';
+import type { FoundProfiles, LoadedProfile, Profile, ProfileProblem } from '../../src/contracts/profile';
 import type { Relation } from '../../src/contracts/relation';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import { givenReadyPlan, planBodyOf } from '../contract/catalog.fixtures';
@@ -18,8 +17,13 @@ export interface RelationLab {
   readonly deps: ActivityDependencies;
   /** As the estate file does; what is not in it stays. */
   declare(relations: readonly Declared[]): Promise<void>;
-  /** From now on these are the profiles; an error: loading them throws it. */
-  profiles: readonly Profile[] | Error;
+  /** From now on these are the profiles; an error: finding them throws it. */
+  profiles: readonly Profile[] | BrokenProfiles | Error;
+}
+
+export interface BrokenProfiles {
+  readonly sound: readonly Profile[];
+  readonly problems: readonly ProfileProblem[];
 }
 
 type Declared = Partial<Relation> & Pick<Relation, 'name' | 'server' | 'peers'>;
@@ -31,12 +35,15 @@ export async function relationLab(relations: readonly Declared[], more: Partial<
   };
   await declare(relations);
   const lab = { catalog, server: await catalog.getServer('db01'), declare, profiles: [madeUpProfile()] as RelationLab['profiles'] };
-  const load = async (): Promise<readonly LoadedProfile[]> => {
+  const find = async (): Promise<FoundProfiles> => {
     if (lab.profiles instanceof Error) throw lab.profiles;
-    return lab.profiles.map((profile) => ({ profile, origin: 'own', file: `${profile.name}.yaml` }));
+    const { sound, problems } = 'sound' in lab.profiles ? lab.profiles : { sound: lab.profiles, problems: [] };
+    return { profiles: sound.map(loaded), problems };
   };
-  return Object.assign(lab, { deps: { catalog, profiles: { load }, ...more } as unknown as ActivityDependencies });
+  return Object.assign(lab, { deps: { catalog, profiles: { find }, ...more } as unknown as ActivityDependencies });
 }
+
+const loaded = (profile: Profile): LoadedProfile => ({ profile, origin: 'own', file: `${profile.name}.yaml` });
 
 const NAMES = ['db01', 'db02', 'db03'];
 const RESOLVED = NAMES.map((name, index) => ({ name, domainName: name, uuid: `${index + 1}1111111-1111-4111-8111-111111111111` }));
@@ -51,8 +58,11 @@ const estateWith = (relations: readonly Declared[]) =>
 
 export const peer = (server: string, address: string | null = null) => ({ server, address });
 
-export const brokenProfiles = (): ModosuError =>
-  new ModosuError('PROFILE_INVALID', 'The profiles have one error.', { context: { errors: ['own.yaml:2:10: version: expected 1'] } });
+/** The file of one has an error; the others are as they are. */
+export const brokenProfiles = (broken = 'made-up', sound: readonly Profile[] = []): BrokenProfiles => ({
+  sound,
+  problems: [{ profile: broken, errors: [`${broken}.yaml:2:10: version: expected 1`] }],
+});
 
 export async function outOfService({ catalog }: RelationLab, name: string): Promise<void> {
   const { id } = await catalog.getServer(name);

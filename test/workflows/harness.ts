@@ -528,6 +528,7 @@ export class Rehearsal {
       loadPlan: async (planId) => (planId === UNDO.planId ? UNDO_PLAN : planId === RESTORE_DATA.planId ? DATA_PLAN : PLAN),
       nextGeneration: async () => ({ generation: 2, lineageId: 'l1' }),
       readingJobs: async () => [],
+      readingsOfImage: async (request) => ({ jobs: await (this.scripted.readingJobs?.({ ...request, moment: 'capture' }) ?? []), unread: [] }),
       recordUnread: async () => undefined,
       peersOf: async () => [],
       judgeRun: async () => ({ against: [], judged: 1, steps: [] }),
@@ -638,6 +639,7 @@ export class Rehearsal {
       'readDecision',
       'requireConfirmable',
       'readingJobs',
+      'readingsOfImage',
     ]);
     const entries = Object.entries(usual).map(([name, activity]) => [
       name,

@@ -87,6 +87,18 @@ describe('an image backup with relations', () => {
     expect(rehearsal.steps.has('markers')).toBe(false);
   });
 
+  it('is taken without the markers of a relation whose profile was not loaded, and its step says so', async () => {
+    const unread = [{ relation: 'own', peers: ['db02'], code: 'PROFILE_INVALID' as const, message: 'Its profile "own" was not loaded: own.yaml:2:10: no' }];
+    const problem = 'relation "own": nothing was read for it (PROFILE_INVALID): Its profile "own" was not loaded: own.yaml:2:10: no';
+    const none = rehearse({ readingsOfImage: async () => ({ jobs: [], unread }) });
+    expect(await none.play('backupImage', ONLINE)).toBe('COMPLETED');
+    expect(none.steps.get('markers')).toMatchObject({ state: 'succeeded', detail: { read: 0, failed: 0, problem } });
+    expect(none.calls).toContain('publish');
+    const some = rehearse({ readingsOfImage: async () => ({ jobs: [jobFor('db02')], unread }) });
+    expect(await some.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(some.steps.get('markers')).toMatchObject({ state: 'succeeded', detail: { read: 2, failed: 0, problem } });
+  });
+
   it('goes on when a peer cannot be read, or nobody is near it: that is what is written down', async () => {
     const { unread, recordUnread } = recorder();
     const rehearsal = rehearse({

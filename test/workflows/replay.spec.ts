@@ -195,6 +195,17 @@ const SCENES: Readonly<Record<string, Scene>> = {
     scripted: ASKED,
   },
   'backup-image.markers': { type: 'backupImage', input: ONLINE, scripted: ASKED },
+  'backup-image.unread-relations': {
+    type: 'backupImage',
+    input: ONLINE,
+    scripted: {
+      readMarkers: async ({ specs }) => ({ read: specs.length, failed: 0 }),
+      readingsOfImage: async () => ({
+        jobs: [jobFor('db02')],
+        unread: [{ relation: 'own', peers: ['db02'], code: 'PROFILE_INVALID', message: 'Its profile "own" was not loaded: own.yaml:2:10: no' }],
+      }),
+    },
+  },
   'restore-server.relations': { type: 'restoreServer', input: RESTORE, scripted: JUDGED },
   'plan-restore.facts-now': {
     type: 'planRestore',

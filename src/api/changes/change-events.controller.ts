@@ -30,7 +30,7 @@ export class ChangeEventsController {
     requireMayApply(caller, body.applyAgain);
     const { catalog } = this.dependencies;
     const actor = caller.name;
-    const { server, externalId, event, title, ticket, author, applyAgain } = body;
+    const { server, externalId, event, title, ticket, author, applyAgain, madeAgain } = body;
     const { id: serverId } = await catalog.getServer(serverSelector(server));
     const known = await catalog.findChange(serverId, externalId);
     if (event === 'failed') {
@@ -43,6 +43,6 @@ export class ChangeEventsController {
     const opened = { actor, idempotencyKey: null, requestDigest: digest, serverId, title: title ?? externalId, ticket, author, applyAgain, externalId };
     // How it began is not said again with its end.
     const change = known ?? (await catalog.openChange(opened)).change;
-    return event === 'completed' ? completeChange(this.dependencies, { actor, id: change.id }) : change;
+    return event === 'completed' ? completeChange(this.dependencies, { actor, id: change.id, madeAgain }) : change;
   }
 }

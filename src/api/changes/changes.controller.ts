@@ -1,7 +1,15 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { TokenRecord } from '../../catalog/catalog';
-import { cancelChangeRequestSchema, changeQuerySchema, changeSchema, type CancelChangeRequest, type ChangeQuery } from '../../contracts/api/change';
+import {
+  cancelChangeRequestSchema,
+  changeQuerySchema,
+  changeSchema,
+  completeChangeRequestSchema,
+  type CancelChangeRequest,
+  type ChangeQuery,
+  type CompleteChangeRequest,
+} from '../../contracts/api/change';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import type { ChangeView } from '../../contracts/change';
 import { serverSelector } from '../../contracts/selectors';
@@ -42,8 +50,12 @@ export class ChangesController {
       'The change is complete: an image of the server is due, which becomes the next generation; where the policy images it offline, with its schedule (imageComes). The same again changes nothing.',
   })
   @ApiResponse({ status: 200, description: 'The change.', standardSchema: changeSchema })
-  async complete(@Param('id', new IdPipe('chg')) id: string, @Caller() caller: TokenRecord): Promise<ChangeView> {
-    return completeChange(this.dependencies, { actor: caller.name, id });
+  async complete(
+    @Param('id', new IdPipe('chg')) id: string,
+    @Body({ schema: completeChangeRequestSchema }) { madeAgain }: CompleteChangeRequest,
+    @Caller() caller: TokenRecord,
+  ): Promise<ChangeView> {
+    return completeChange(this.dependencies, { actor: caller.name, id, madeAgain });
   }
 
   @Post(':id/cancel')

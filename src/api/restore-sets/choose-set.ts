@@ -1,6 +1,5 @@
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
-import { isModosuError, ModosuError } from '../../contracts/errors';
-import type { Profile } from '../../contracts/profile';
+import { ModosuError } from '../../contracts/errors';
 import type { SetBasis } from '../../contracts/restore-set';
 import { namesOf } from '../../contracts/text';
 import { chooseAgreeingPoints, setServer, type SetServer } from '../../domain/relations/agreeing-points';
@@ -37,7 +36,14 @@ export async function chooseSet(
     const before = until === null ? '' : ` from before the incident at ${until}`;
     throw new ModosuError('NO_RECOVERY_POINT', `${namesOf(empty)} ${empty.length === 1 ? 'has' : 'have'} no usable image${before}.`, {});
   }
-  const { basis, points, choice } = chooseAgreeingPoints({ servers: known, relations, profiles: await loaded(source), now: new Date() });
+  // A file that is wrong judges nothing: then only what was frozen together may meet, and its plans say that it is not known.
+  const { profiles: found } = await source.find();
+  const { basis, points, choice } = chooseAgreeingPoints({
+    servers: known,
+    relations,
+    profiles: new Map(found.map(({ profile }) => [profile.name, profile])),
+    now: new Date(),
+  });
   if (basis === null) {
     throw new ModosuError(
       'NO_AGREEING_POINTS',
@@ -54,14 +60,4 @@ export async function chooseSet(
     return server === undefined ? [] : [{ serverId: server.id, recoveryPointId: points.find((point) => point.server === name)?.id ?? null }];
   });
   return { members, basis, choice };
-}
-
-/** Files with errors judge nothing: then only what was frozen together may meet, and its plans say that it is not known. */
-async function loaded(source: ProfileSource): Promise<ReadonlyMap<string, Profile>> {
-  try {
-    return new Map((await source.load()).map(({ profile }) => [profile.name, profile]));
-  } catch (error) {
-    if (!isModosuError(error) || error.code !== 'PROFILE_INVALID') throw error;
-    return new Map();
-  }
 }

@@ -10,10 +10,10 @@ export interface ChangeCatalog {
   openChange(request: OpenChangeRequest): Promise<{ readonly change: ChangeView; readonly replayed: boolean }>;
   /**
    * It is complete, on the disks that the server has: an image is due from now on (`recordDueBackups`). Idempotent: one that is complete stays as it is. Throws
-   * `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it was cancelled), `SERVER_DECOMMISSIONED`, and `SERVER_GOES_BACK` while a restore of the server or an undo is under way.
-   * Audited as `change.completed`; refusals as `change.refused`.
+   * `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it was cancelled), `SERVER_DECOMMISSIONED`, `SERVER_GOES_BACK` while a restore of the server or an undo is under way, and
+   * `CHANGE_INTERRUPTED` where it was begun on disks that the server has left since, unless it was made again from the beginning (`madeAgain`; absent: no). Audited as `change.completed`; refusals as `change.refused`.
    */
-  completeChange(request: { readonly actor: Actor; readonly id: string }): Promise<ChangeView>;
+  completeChange(request: { readonly actor: Actor; readonly id: string; readonly madeAgain?: boolean }): Promise<ChangeView>;
   /** It was not carried out, or was taken back. Idempotent. Throws `CHANGE_NOT_FOUND`, `CHANGE_CLOSED` (it is complete). Audited as `change.cancelled`. */
   cancelChange(request: { readonly actor: Actor; readonly id: string; readonly reason: string }): Promise<ChangeView>;
   /** The change that a tool has given this name; null: none has it. */

@@ -95,13 +95,14 @@ export function addChangeCommands(program: Command, context: CliContext): void {
         .description(
           'say that a change is done: an image of the server is taken, which is the next generation (offline: with the schedule). --wait: until it is there',
         )
-        .argument('<change>', 'id of the change'),
+        .argument('<change>', 'id of the change')
+        .option('--made-again', 'of one that was begun before the server went back in time: it was made again from the beginning since'),
     ),
-    ['modosu change complete chg_01j8… --wait'],
-  ).action(async (id: string, options: WaitFlags, command: Command) => {
+    ['modosu change complete chg_01j8… --wait', 'modosu change complete chg_01j8… --made-again'],
+  ).action(async (id: string, options: WaitFlags & { readonly madeAgain?: boolean }, command: Command) => {
     const printer = context.printer(command);
     const client = await context.client();
-    const { value } = await client.post<ChangeView>(`/v1/changes/${idSegment('chg', id)}/complete`, {});
+    const { value } = await client.post<ChangeView>(`/v1/changes/${idSegment('chg', id)}/complete`, options.madeAgain === true ? { madeAgain: true } : {});
     if (options.wait !== true || value.recoveryPointId !== null) {
       printer.data(value, () => changeText(value));
       if (value.recoveryPointId === null) {

@@ -65,7 +65,7 @@ describe('what tools tell', () => {
   const event = { server: 'db01', externalId: 'awx-7', event: 'completed' };
 
   it('names server, change and event; the rest may be left out', () => {
-    expect(changeEventSchema.parse(event)).toEqual({ ...event, title: null, ticket: null, author: null, applyAgain: null });
+    expect(changeEventSchema.parse(event)).toEqual({ ...event, title: null, ticket: null, author: null, applyAgain: null, madeAgain: false });
   });
 
   it.each<[string, object]>([

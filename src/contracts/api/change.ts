@@ -99,6 +99,14 @@ const externalId = oneLine(200).meta({ description: 'The name that a tool has fo
 export const openChangeRequestSchema = z.strictObject({ ...openFields, externalId: externalId.nullable().default(null) }).meta({ id: 'OpenChangeRequest' });
 export type OpenChangeRequestBody = z.output<typeof openChangeRequestSchema>;
 
+const madeAgain = z.boolean().default(false).meta({
+  description:
+    'It was begun before the server went back in time, and made again from the beginning since: without this such a change is not complete (`CHANGE_INTERRUPTED`).',
+});
+
+export const completeChangeRequestSchema = z.strictObject({ madeAgain }).prefault({}).meta({ id: 'CompleteChangeRequest' });
+export type CompleteChangeRequest = z.output<typeof completeChangeRequestSchema>;
+
 export const cancelChangeRequestSchema = z.strictObject({ reason }).meta({ id: 'CancelChangeRequest' });
 export type CancelChangeRequest = z.output<typeof cancelChangeRequestSchema>;
 
@@ -111,6 +119,7 @@ export const changeEventSchema = z
     }),
     ...openFields,
     title: openFields.title.nullable().default(null).meta({ description: 'null: the external id.' }),
+    madeAgain: madeAgain.meta({ description: 'With completed: the tool has made it from the beginning since the server went back in time.' }),
   })
   .meta({ id: 'ChangeEvent' });
 export type ChangeEvent = z.output<typeof changeEventSchema>;

@@ -97,6 +97,10 @@ const factsNowSchema = z.discriminatedUnion('state', [
 const lostChangesSchema = z
   .object({
     changes: z.array(lostChangeSchema).meta({ description: 'The server has them; the generation does not, or not wholly.' }),
+    open: z
+      .array(recordedChangeSchema)
+      .optional()
+      .meta({ description: 'They are being made: what was done of them on the disks that go is lost. Absent: none, or an earlier version has made the plan.' }),
     returning: z.array(recordedChangeSchema).meta({ description: 'The generation has them; the server does not.' }),
     isKnown: z.boolean().meta({ description: 'false: an earlier version has taken the generation.' }),
     drift: z

@@ -121,12 +121,21 @@ it('going back takes away what the generation lacks, and brings back what the se
   const { missing, partly, returning } = changesLost(now, then);
   expect([missing, partly, returning].map((list) => list.map(({ id }) => id))).toEqual([['c'], ['b'], ['x']]);
   expect(changesLost(now, null).missing.map(({ id }) => id)).toEqual(['a', 'b', 'c']);
-  expect(changesLost(now, now)).toEqual({ missing: [], partly: [], returning: [] });
+  expect(changesLost(now, now)).toEqual({ missing: [], partly: [], returning: [], begun: [] });
+});
+
+it('going back takes away what was done of changes that are begun, also where the generation has a part of them', () => {
+  const registered = [change('a', 1, [['l1', 2]]), change('b', 3), change('c', 6)];
+  const [now, then] = [changesAt(first, registered, at(9)), changesAt(first, registered, at(4))];
+  expect(changesLost(now, then).begun.map(({ id }) => id)).toEqual(['b', 'c']);
+  expect(changesLost(now, null).begun.map(({ id }) => id)).toEqual(['b', 'c']);
+  const whole: GenerationChanges = { ...then, contained: [...then.contained, ...then.partly], partly: [] };
+  expect(changesLost(now, whole).begun.map(({ id }) => id)).toEqual(['c']);
 });
 
 it('what a plan does not name is newly lost', () => {
   const [a, b, c] = ['a', 'b', 'c'].map((id) => ({ id, title: `change ${id}`, ticket: id === 'b' ? 'OPS-2' : null, completedAt: '2026-03-01T00:00:00.000Z' }));
-  const lost = { missing: [a!, b!], partly: [c!], returning: [] };
+  const lost = { missing: [a!, b!], partly: [c!] };
   expect(newlyLost(lost, { changes: [a!, c!] })).toEqual(['configuration change "change b" (OPS-2, b) was completed since']);
   expect(newlyLost(lost, { changes: [a!, b!] })).toEqual(['configuration change "change c" (c) was completed since']);
   expect(newlyLost(lost, { changes: [a!, b!, c!] })).toEqual([]);

@@ -89,6 +89,8 @@ export interface ChangesLost {
   readonly partly: readonly RecordedChange[];
   /** The generation has them; the server does not, or not wholly. */
   readonly returning: readonly RecordedChange[];
+  /** Of the server a part is there, and the generation has them not wholly either: what was done of them since is lost. Which of them are being made still, it does not say. */
+  readonly begun: readonly RecordedChange[];
 }
 
 /**
@@ -96,7 +98,10 @@ export interface ChangesLost {
  *
  * @param planned what the plan says is lost
  */
-export function newlyLost({ missing, partly }: ChangesLost, planned: { readonly changes: readonly { readonly id: string }[] }): readonly string[] {
+export function newlyLost(
+  { missing, partly }: Pick<ChangesLost, 'missing' | 'partly'>,
+  planned: { readonly changes: readonly { readonly id: string }[] },
+): readonly string[] {
   const known = new Set(planned.changes.map(({ id }) => id));
   return [...missing, ...partly]
     .filter(({ id }) => !known.has(id))
@@ -110,5 +115,6 @@ export function changesLost(now: GenerationChanges, then: GenerationChanges | nu
     missing: now.contained.filter(({ id }) => holds(target, id) === 'no'),
     partly: now.contained.filter(({ id }) => holds(target, id) === 'partly'),
     returning: target.contained.filter(({ id }) => holds(now, id) !== 'yes'),
+    begun: now.partly.filter(({ id }) => holds(target, id) !== 'yes'),
   };
 }

@@ -193,6 +193,16 @@ describe('what is not known', () => {
     );
   });
 
+  it('of an image for which nothing was read says why, as it was written down then', () => {
+    const message = 'Its profile "made-up" was not loaded: made-up.yaml:2:10: no';
+    const whole = { 'server.*.recovery-point': { state: 'failed', code: 'PROFILE_INVALID', message, at: NOW.toISOString() } as const };
+    expect(asked({ value: then('name'), equals: 'a' }, whole).findings[0]).toMatchObject({
+      code: 'MARKER_NOT_CAPTURED',
+      severity: 'unknown',
+      message: expect.stringContaining(`the recovery point has no value of it (PROFILE_INVALID: ${message})`) as string,
+    });
+  });
+
   it('is what comes out as incomparable, unless a rule asks for that', () => {
     const opposite = { 'server.serial.recovery-point': '0', 'peer.serial.now': '2147483648' };
     const serials = (is: readonly ('ahead' | 'incomparable')[]): RuleCondition => ({ compare: now('serial'), with: then('serial'), is });

@@ -2,6 +2,7 @@ import { isModosuError } from '../../contracts/errors';
 import type { Marker, MarkerType } from '../../contracts/marker';
 import { fillIn, markerNamed, nameOfMarker, placeholdersOf } from '../../contracts/placeholders';
 import type { JudgeCode, MarkerReadings, MarkerReference, Profile, RulePhase } from '../../contracts/profile';
+import { ALL_MARKERS } from '../../contracts/reading';
 import { cleanWords } from '../../contracts/text';
 import { readMarker } from './markers';
 
@@ -63,10 +64,16 @@ export function markerOf(situation: Situation, reference: MarkerReference): Know
   const reading = isPointInTime
     ? ({ state: 'read', value: situation.pointInTime, at: situation.pointInTime } as const)
     : situation.readings[nameOfMarker(reference)];
-  if (reading === undefined) return notRead(reference, reference.at === 'now' ? 'it was not read' : 'the recovery point has no value of it');
+  if (reading === undefined) return notRead(reference, reference.at === 'now' ? 'it was not read' : whyNotCaptured(situation, reference));
   if (reading.state === 'failed') return notRead(reference, `${cleanWords(reading.code, 50)}: ${cleanWords(reading.message)}`);
   const canonical = canonicalOf(spec.type, reading.value);
   return canonical.isKnown ? known({ type: spec.type, value: canonical.value, at: reading.at }) : notRead(reference, canonical.causes[0]?.why ?? '');
+}
+
+function whyNotCaptured({ readings }: Situation, reference: MarkerReference): string {
+  const whole = readings[nameOfMarker({ ...reference, marker: ALL_MARKERS })];
+  const because = whole?.state === 'failed' ? ` (${cleanWords(whole.code, 50)}: ${cleanWords(whole.message)})` : '';
+  return `the recovery point has no value of it${because}`;
 }
 
 function notRead(reference: MarkerReference, why: string): Known<never> {

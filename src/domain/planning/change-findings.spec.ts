@@ -37,6 +37,30 @@ describe('what going back does to the configuration', () => {
     expect(changeLosses(lost({ changes }))).toEqual(['Configuration change "LDAP client" (OPS-12).', 'Configuration change "kernel".']);
   });
 
+  it('warns of changes that are being made on what goes: afterwards they would be half there, and count as whole', () => {
+    const [{ how: _how, applyAgain: _again, ...begun }, { how: _how2, applyAgain: _again2, ...other }] = [
+      change('LDAP client', { ticket: 'OPS-12', completedAt: null }),
+      change('kernel', { completedAt: null }),
+    ];
+    const [finding, ...rest] = changeFindings(lost({ open: [begun] }), 'db01', 3, true);
+    expect(rest).toEqual([]);
+    expect(finding).toEqual({
+      code: 'CHANGES_OPEN_LOST',
+      severity: 'warn',
+      message:
+        'There is 1 configuration change being made, begun on disks that go: "LDAP client". What was done of it goes with them: generation 3 does not contain it whole.',
+      remedy: expect.stringContaining('`modosu change complete CHANGE --made-again`') as string,
+      evidence: ['chg_LDAP client, OPS-12, open'],
+    });
+    expect(changeLosses(lost({ changes: [change('one')], open: [begun] }))).toEqual([
+      'Configuration change "one".',
+      'Configuration change "LDAP client" (OPS-12), which is being made: what was done of it.',
+    ]);
+    const undo = undoChangeFindings(lost({ changes: [change('one')], open: [begun, other] }), 'db01');
+    expect(undo.map(({ code, severity }) => `${severity} ${code}`)).toEqual(['warn CHANGES_LOST', 'warn CHANGES_OPEN_LOST']);
+    expect(undoChangeFindings(lost({ open: [other] }), 'db01').map(({ code }) => code)).toEqual(['CHANGES_OPEN_LOST']);
+  });
+
   it('is a warning of an undo, too, which keeps what it leaves', () => {
     expect(undoChangeFindings(undefined, 'db01')).toEqual([]);
     expect(undoChangeFindings(lost({}), 'db01')).toEqual([]);

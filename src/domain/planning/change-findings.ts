@@ -1,4 +1,4 @@
-import type { LostChange } from '../../contracts/change';
+import type { LostChange, RecordedChange } from '../../contracts/change';
 import type { FactsNotCompared, FactsNow, Finding, LostChanges } from '../../contracts/plan';
 import { namesOf, quoted } from '../../contracts/text';
 
@@ -14,6 +14,7 @@ export function changeFindings(lost: LostChanges | undefined, server: string, ge
       ? []
       : [lostFinding('CHANGES_LOST', missing, `generation ${generation} does not contain, and that the server has now`, server, areApplied)]),
     ...(partly.length === 0 ? [] : [lostFinding('CHANGES_HALF_DONE', partly, `generation ${generation} was taken in the middle of`, server, areApplied)]),
+    ...openFindings(lost.open, `generation ${generation} does not contain it whole`, 'after the restore'),
     ...(lost.returning.length === 0
       ? []
       : [
@@ -41,9 +42,28 @@ export function changeFindings(lost: LostChanges | undefined, server: string, ge
 
 /** What an undo takes away with the disks that it leaves; they are kept for a redo. */
 export function undoChangeFindings(lost: LostChanges | undefined, server: string): readonly Finding[] {
-  if (lost === undefined || lost.changes.length === 0) return [];
+  if (lost === undefined) return [];
+  const open = openFindings(lost.open, 'those that it returns to do not have it whole', 'after the undo');
+  if (lost.changes.length === 0) return open;
   const finding = lostFinding('CHANGES_LOST', lost.changes, 'the server has now, and the disks that it returns to do not have', server, false);
-  return [{ ...finding, remedy: 'Apply them again after the undo; `modosu change show CHANGE` says how. The disks that have them are kept for a redo.' }];
+  return [
+    { ...finding, remedy: 'Apply them again after the undo; `modosu change show CHANGE` says how. The disks that have them are kept for a redo.' },
+    ...open,
+  ];
+}
+
+/** Completed afterwards as if nothing had happened, such a change would count as whole, and half of it would be missing. */
+function openFindings(open: readonly RecordedChange[] = [], lacks: string, when: string): readonly Finding[] {
+  if (open.length === 0) return [];
+  return [
+    {
+      code: 'CHANGES_OPEN_LOST',
+      severity: 'warn',
+      message: `There ${open.length === 1 ? 'is' : 'are'} ${count(open.length)} being made, begun on disks that go: ${namesOf(open.map(({ title }) => title))}. What was done of ${open.length === 1 ? 'it' : 'each'} goes with them: ${lacks}.`,
+      remedy: `Make ${open.length === 1 ? 'it' : 'each'} again from the beginning ${when}, and complete it with \`modosu change complete CHANGE --made-again\`; or cancel it: \`modosu change cancel CHANGE --reason TEXT\`.`,
+      evidence: open.map(({ id, ticket }) => [id, ...(ticket === null ? [] : [ticket]), 'open'].join(', ')),
+    },
+  ];
 }
 
 const count = (changes: number): string => (changes === 1 ? '1 configuration change' : `${changes} configuration changes`);
@@ -169,8 +189,9 @@ function notComparedText(why: FactsNotCompared['why'], generations: readonly num
 }
 
 /** One sentence for each of what is lost. */
-export const changeLosses = (lost: LostChanges | undefined): readonly string[] =>
-  (lost?.changes ?? []).map(
-    ({ title, ticket, how }) =>
-      `Configuration change "${title}"${ticket === null ? '' : ` (${ticket})`}${how === 'partly' ? ', of which a part is in the image' : ''}.`,
-  );
+export const changeLosses = (lost: LostChanges | undefined): readonly string[] => [
+  ...(lost?.changes ?? []).map((change) => `${named(change)}${change.how === 'partly' ? ', of which a part is in the image' : ''}.`),
+  ...(lost?.open ?? []).map((change) => `${named(change)}, which is being made: what was done of it.`),
+];
+
+const named = ({ title, ticket }: RecordedChange): string => `Configuration change "${title}"${ticket === null ? '' : ` (${ticket})`}`;

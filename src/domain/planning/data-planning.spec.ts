@@ -395,6 +395,15 @@ describe('the plan of a data restore', () => {
     expect(planDataRestore(source, survey, now)).not.toHaveProperty('credentials');
   });
 
+  it('warns of files that go back on a server that shares its state with others, and of no database', () => {
+    const shared = [{ relation: 'zone', type: 'replicates-with', peers: ['ns2'], profile: 'dns-zone' }] as const;
+    const codes = (source: DataPlanSource, beside: typeof shared | readonly []) =>
+      planDataRestore(source, survey, now, beside).findings.map(({ code }) => code);
+    expect(codes(sourceOf(), shared)).toEqual(['FILES_GO_BACK_BESIDE_PEERS', 'SPACE_ENOUGH']);
+    expect(codes(sourceOf(), [])).toEqual(['SPACE_ENOUGH']);
+    expect(codes(sourceOf({ point: dumpPoint('rp_1', '2026-03-02T09:00:00.000Z') }), shared)).toEqual(['SPACE_ENOUGH']);
+  });
+
   it('warns of what was taken after the incident, and of files that changed while they were read', () => {
     const problems = Array.from({ length: 21 }, (_, number) => `file ${number} changed`);
     const codes = planDataRestore(sourceOf({ incidentAt: '2026-03-02T08:00:00.000Z' }, problems), survey, now).findings.map(({ code }) => code);

@@ -9,6 +9,7 @@ import { dataRestoreSteps } from '../steps/data-steps';
 import { dataCredentialFindings } from './credential-findings';
 import { planCredentials } from './credential-planning';
 import { estimateDuration } from './estimate';
+import { filesBesidePeers, type SharedState } from './files-beside-peers';
 import { serviceFindings } from './service-findings';
 
 /** What a restore of data will do, and which data follows an image. Pure: the same input and moment give the same. */
@@ -178,8 +179,8 @@ const tooManyFiles = (dataSet: string, files: number): readonly Finding[] =>
         },
       ];
 
-/** The plan of a data restore into the running server. */
-export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now: Date): DataRestorePlanBody {
+/** The plan of a data restore into the running server. `shared`: of the server's state with others, as the catalogue knows it. */
+export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now: Date, shared: readonly SharedState[] = []): DataRestorePlanBody {
   const { point, item, selection } = source;
   const { present } = survey;
   const credentials = rememberedCredentials(source, survey);
@@ -212,6 +213,7 @@ export function planDataRestore(source: DataPlanSource, survey: DataSurvey, now:
       ...serviceFindings(source),
       ...afterIncident(heldUntil(point), source.incidentAt),
       ...problemFindings(point),
+      ...(point.content.kind === 'files' ? filesBesidePeers(source.serverName, point.dataSet, shared) : []),
       ...survey.findings,
       ...dataCredentialFindings(credentials, now),
     ],

@@ -10,7 +10,7 @@ const since = (
   declaredSince(plan, {
     server: 'db01',
     relations,
-    profiles: { byName: new Map(profiles.map((profile) => [profile.name, profile])), problems: null },
+    profiles: { byName: new Map(profiles.map((profile) => [profile.name, profile])), problems: [] },
     decommissioned: new Set(retired),
   });
 const NONE = { findings: [] };

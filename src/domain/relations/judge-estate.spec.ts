@@ -54,7 +54,7 @@ const state = (serverId: string, more: Partial<StoredState>): StoredState => ({
 });
 const SERVERS = ['a', 'b', 'c', 'd'].map((name) => ({ id: `srv_${name}`, name, isDecommissioned: false }));
 const judged = (relations: readonly Relation[], states: readonly StoredState[], more: Partial<JudgedEstate> = {}) =>
-  judgeEstate({ servers: SERVERS, relations, profiles: { byName: new Map([['number', PROFILE]]), problems: null }, ...more }, states, NOW);
+  judgeEstate({ servers: SERVERS, relations, profiles: { byName: new Map([['number', PROFILE]]), problems: [] }, ...more }, states, NOW);
 const shown = (...given: Parameters<typeof judged>) =>
   judged(...given).map(({ serverId, worst, findings }) => [serverId, worst, findings.map(({ code, relation: of }) => `${code} ${of?.peer ?? ''}`.trim())]);
 
@@ -80,9 +80,9 @@ describe('judging an estate', () => {
     expect(shown(BOTH_WAYS, [state('srv_a', { present: [side('peer', 'ab', 'b', '10')] })])).toEqual([
       ['srv_a', 'unknown', ['MARKER_NOT_CAPTURED b', 'PROFILE_EXPERIMENTAL b']],
     ]);
-    const without = { profiles: { byName: new Map<string, Profile>(), problems: null } };
+    const without = { profiles: { byName: new Map<string, Profile>(), problems: [] } };
     expect(shown(BOTH_WAYS, [state('srv_a', {})], without)).toEqual([['srv_a', 'unknown', ['PROFILE_NOT_FOUND b']]]);
-    const wrong = { profiles: { byName: new Map<string, Profile>(), problems: ['number.yaml:1:1: no'] } };
+    const wrong = { profiles: { byName: new Map<string, Profile>(), problems: [{ profile: 'number', errors: ['number.yaml:1:1: no'] }] } };
     expect(shown(BOTH_WAYS, [state('srv_a', {})], wrong)).toEqual([['srv_a', 'unknown', ['PROFILE_INVALID b']]]);
   });
 
@@ -114,7 +114,7 @@ describe('judging an estate', () => {
     ['a need, and the other side', [relation('ab', 'a', ['b'], { type: 'depends-on', profile: null }), relation('ba', 'b', ['a'])], 'a'],
     ['being needed', [relation('ba', 'b', ['a'], { type: 'depends-on' })], 'a'],
   ])('comes to the verdict of a plan where no profile judges, or a relation is declared one way: %s', (_what, relations, name) => {
-    const profiles = { byName: new Map([['number', PROFILE]]), problems: null };
+    const profiles = { byName: new Map([['number', PROFILE]]), problems: [] };
     const unjudged = unjudgedFindings(relations, name, profiles, new Set());
     const [found] = judged(relations, [state(`srv_${name}`, {})]);
     expect(found?.findings).toEqual(expect.arrayContaining([...unjudged]));

@@ -1,6 +1,6 @@
 import type { Judgement, StoredState } from '../../contracts/judgement';
 import type { Finding, FindingSeverity } from '../../contracts/plan';
-import type { Profile } from '../../contracts/profile';
+import type { Profile, ProfileProblem } from '../../contracts/profile';
 import type { Relation } from '../../contracts/relation';
 import { judgeRelations, unjudgedFindings } from './judge-relations';
 import { judgedPairs } from './pairs';
@@ -10,7 +10,7 @@ import { judgedPairs } from './pairs';
 export interface JudgedEstate {
   readonly servers: readonly { readonly id: string; readonly name: string; readonly isDecommissioned: boolean }[];
   readonly relations: readonly Relation[];
-  readonly profiles: { readonly byName: ReadonlyMap<string, Profile>; readonly problems: readonly string[] | null };
+  readonly profiles: { readonly byName: ReadonlyMap<string, Profile>; readonly problems: readonly ProfileProblem[] };
 }
 
 export interface JudgedServer extends Judgement {

@@ -118,7 +118,7 @@ describe('steps of two relations with one peer', () => {
 
 describe('what no rules judge', () => {
   const none = new Set<string>();
-  const profiles = { byName: new Set(['made-up']), problems: null };
+  const profiles = { byName: new Set(['made-up']), problems: [] };
   const unjudged = (relations: readonly Relation[], known: Parameters<typeof unjudgedFindings>[2] = profiles, retired: ReadonlySet<string> = none) =>
     unjudgedFindings(relations, 'db01', known, retired);
 
@@ -145,11 +145,22 @@ describe('what no rules judge', () => {
     expect(gone[0]?.message).toContain('"gone"');
   });
 
-  it('is not known while files of profiles are broken, with the first lines of what is wrong', () => {
-    const problems = Array.from({ length: 9 }, (_, index) => `own.yaml:${index + 1}:1: is wrong`);
+  it('is not known while the file of its profile is broken, with the first lines of what is wrong there', () => {
+    const errors = Array.from({ length: 9 }, (_, index) => `made-up.yaml:${index + 1}:1: is wrong`);
+    const problems = [
+      { profile: 'other', errors: ['other.yaml:1:1: is wrong, too'] },
+      { profile: 'made-up', errors },
+    ];
     expect(unjudged([madeUpRelation()], { byName: new Set(), problems })).toMatchObject([
-      { code: 'PROFILE_INVALID', severity: 'unknown', evidence: problems.slice(0, 5) },
+      { code: 'PROFILE_INVALID', severity: 'unknown', evidence: errors.slice(0, 5) },
     ]);
+    expect(unjudged([madeUpRelation()], { byName: new Set(['made-up']), problems: problems.slice(0, 1) })).toEqual([]);
+    expect(unjudged([madeUpRelation()], { byName: new Set(), problems: problems.slice(0, 1) })).toMatchObject([{ code: 'PROFILE_NOT_FOUND', evidence: [] }]);
+  });
+
+  it('is not known while the directory of profiles cannot be read: any of them may lie there', () => {
+    const problems = [{ profile: null, errors: ['/etc/modosu/profiles: cannot be read: EACCES'] }];
+    expect(unjudged([madeUpRelation()], { byName: new Set(), problems })).toMatchObject([{ code: 'PROFILE_INVALID', evidence: problems[0]?.errors }]);
   });
 
   it('says that a peer out of service was not asked, and of each that could not work meanwhile', () => {

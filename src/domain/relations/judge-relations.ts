@@ -1,6 +1,6 @@
 import { nameOfMarker } from '../../contracts/placeholders';
 import type { Finding, FindingSeverity, RestorePlanBody } from '../../contracts/plan';
-import type { MarkerReading, MarkerReadings, RulePhase } from '../../contracts/profile';
+import type { MarkerReading, MarkerReadings, ProfileProblem, RulePhase } from '../../contracts/profile';
 import type { PlannedRelationStep, SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import { namesOf } from '../../contracts/text';
@@ -95,9 +95,13 @@ export function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly Pla
 /** What there is to judge by. */
 export interface KnownProfiles {
   readonly byName: { has(name: string): boolean };
-  /** What is wrong with their files, a line each, and why none is there; null: nothing. */
-  readonly problems: readonly string[] | null;
+  /** Why others were not loaded. */
+  readonly problems: readonly ProfileProblem[];
 }
+
+/** Why this one is not there, a line each; empty: nobody has put it there. */
+export const problemsOf = (profile: string, { problems }: Pick<KnownProfiles, 'problems'>): readonly string[] =>
+  problems.filter((problem) => problem.profile === null || problem.profile === profile).flatMap(({ errors }) => errors);
 
 /** What is said of relations that no rules judge. `decommissioned`: names of servers that are out of service. */
 export function unjudgedFindings(
@@ -119,13 +123,14 @@ function withoutProfile(relation: Relation, profiles: KnownProfiles): readonly F
   const { name, type, profile, peers, server } = relation;
   const names = namesOf(peers.map((peer) => peer.server));
   if (profile !== null && !profiles.byName.has(profile)) {
+    const problems = problemsOf(profile, profiles);
     return peers.map((peer) => ({
-      code: profiles.problems === null ? 'PROFILE_NOT_FOUND' : 'PROFILE_INVALID',
+      code: problems.length === 0 ? 'PROFILE_NOT_FOUND' : 'PROFILE_INVALID',
       severity: 'unknown',
-      message: `The profile "${profile}", by which "${server}" is compared with "${peer.server}", ${profiles.problems === null ? 'is not there' : 'was not loaded: the profiles have errors'} (relation "${name}").`,
+      message: `The profile "${profile}", by which "${server}" is compared with "${peer.server}", ${problems.length === 0 ? 'is not there' : 'was not loaded'} (relation "${name}").`,
       remedy:
         'Put its file back, or mend the errors (`modosu profile check FILE`), or name another one (`modosu profile list`), and plan again; or find out by hand whether the two will work together, and acknowledge that it is not known.',
-      evidence: profiles.problems?.slice(0, SHOWN_PROBLEMS) ?? [],
+      evidence: problems.slice(0, SHOWN_PROBLEMS),
       relation: { name, peer: peer.server, profile },
     }));
   }

@@ -1,12 +1,12 @@
 import type { Catalog } from '../../catalog/catalog';
-import { ModosuError } from '../../contracts/errors';
-import type { LoadedProfile } from '../../contracts/profile';
+import type { FoundProfiles, LoadedProfile } from '../../contracts/profile';
 import type { Relation } from '../../contracts/relation';
 import { madeUpProfile } from '../../../test/support/made-up-relations';
 import { checkProfiles } from './profiles';
 
 const profile = (name: string, origin: LoadedProfile['origin']): LoadedProfile => ({ origin, file: `/${name}.yaml`, profile: { ...madeUpProfile([]), name } });
-const source = (...profiles: readonly LoadedProfile[]) => ({ load: () => Promise.resolve(profiles) });
+const finding = (found: Promise<FoundProfiles>) => ({ find: () => found, load: () => Promise.reject(new Error('the doctor tells all that it finds')) });
+const source = (...profiles: readonly LoadedProfile[]) => finding(Promise.resolve({ profiles, problems: [] }));
 const catalog = (...profiles: readonly (string | null)[]): Pick<Catalog, 'listRelations'> => ({
   listRelations: async () => profiles.map((named, index) => ({ name: `relation${index}`, profile: named }) as unknown as Relation),
 });
@@ -29,11 +29,15 @@ describe('what the doctor says of profiles', () => {
 
   it('is every error of their files, or that they cannot be read', async () => {
     const errors = ['/etc/modosu/profiles/a.yaml:3:1 version: must be a number', '/etc/modosu/profiles/b.yaml:1:1: empty'];
-    const broken = { load: () => Promise.reject(new ModosuError('PROFILE_INVALID', 'Two are wrong.', { context: { errors } })) };
-    expect((await checkProfiles(catalog('clock'), broken)).map(({ state, code, detail }) => [state, code, detail])).toEqual(
-      errors.map((error) => ['fail', 'PROFILE_INVALID', error]),
-    );
-    const closed = { load: () => Promise.reject(new Error('EACCES')) };
-    expect(await checkProfiles(catalog(), closed)).toMatchObject([{ state: 'fail', subject: 'profiles' }]);
+    const problems = [
+      { profile: 'a', errors: errors.slice(0, 1) },
+      { profile: 'b', errors: errors.slice(1) },
+    ];
+    const broken = finding(Promise.resolve({ profiles: [profile('clock', 'shipped')], problems }));
+    expect((await checkProfiles(catalog('clock', 'a', 'gone'), broken)).map(({ state, code, detail }) => [state, code, detail])).toEqual([
+      ...errors.map((error) => ['fail', 'PROFILE_INVALID', error]),
+      ['fail', 'PROFILE_NOT_FOUND', 'Relation "relation2" names the profile "gone", which is not here.'],
+    ]);
+    expect(await checkProfiles(catalog(), finding(Promise.reject(new Error('EACCES'))))).toMatchObject([{ state: 'fail', subject: 'profiles' }]);
   });
 });
