@@ -6,7 +6,7 @@ import { newId } from '../../src/contracts/ids';
 import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
 import type { StepProgress } from '../../src/contracts/run';
-import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
+import type { KeptDataRecord, StateBefore, WayBackFacts } from '../../src/contracts/way-back';
 
 /** Things a test of the catalogue needs: an estate, recovery points, plans, requests. */
 
@@ -121,6 +121,15 @@ export const factsOf = (runId: string, changes: Partial<WayBackFacts> = {}): Way
   complete: true,
   ...changes,
 });
+
+/** What a restore of data has kept in the guest. */
+export const KEPT_DATA: KeptDataRecord = {
+  runId: 'run_of_data',
+  undone: false,
+  dataSet: { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: null, after: null },
+  recoveryPointId: 'rp_of_data',
+  kept: { kind: 'files', directories: ['/srv/.modosu-kept'], added: 0, replaced: 1, keptBytes: 300 },
+};
 
 export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId: string, findings: readonly Finding[] = []): RestorePlanBody {
   return {
@@ -246,11 +255,11 @@ export async function finishedRestore(catalog: Catalog, server: ServerRecord, fa
 }
 
 /** Accepts the undo of a run and lets it swap; it holds the server. */
-export async function swappedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string): Promise<string> {
+export async function swappedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string, facts: Partial<WayBackFacts> = {}): Promise<string> {
   const { planId } = await givenReadyUndoPlan(catalog, server, ofRunId);
   const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId, { reason: 'back' }));
   await catalog.startRun(runId);
-  await catalog.takeWayBack(runId, ofRunId, factsOf(runId), BEFORE, EXPIRY);
+  await catalog.takeWayBack(runId, ofRunId, factsOf(runId, facts), BEFORE, EXPIRY);
   return runId;
 }
 

@@ -79,7 +79,7 @@ export class FakeWayBacks implements Methods {
     const { fencingToken } = this.requireHold(run);
     const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
     const at = this.world.now();
-    const lineageAfter = taken.lineageBefore;
+    const lineageAfter = taken.data === null ? taken.lineageBefore : server.lineageId;
     const row = openedWayBack(
       { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at },
       at,
