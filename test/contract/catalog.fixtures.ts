@@ -165,6 +165,17 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
   };
 }
 
+/** Of a plan: changes that the restore takes away, and that it applies again. */
+export const applyingAgain = (...ids: readonly string[]): Pick<RestorePlanBody, 'lostChanges' | 'appliesChanges'> => ({
+  lostChanges: {
+    changes: ids.map((id) => ({ id, title: `change ${id}`, ticket: null, completedAt: '2026-02-01T00:00:00.000Z', how: 'missing', applyAgain: null })),
+    returning: [],
+    isKnown: true,
+    drift: null,
+  },
+  appliesChanges: true,
+});
+
 export const BLOCKING: Finding = { code: 'DISK_SET_DIFFERS', severity: 'block', message: 'Disk vdb is missing.', evidence: [] };
 
 /** A plan that is ready, for a recovery point of its own, or the given one. */
@@ -173,6 +184,7 @@ export async function givenReadyPlan(
   server: ServerRecord,
   findings: readonly Finding[] = [],
   of: string | null = null,
+  changes: Partial<RestorePlanBody> = {},
 ): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
   const manifest = manifestOf(server, await catalog.nextGeneration(server.id));
   await catalog.recordRecoveryPoint(manifest, 'main');
@@ -187,7 +199,7 @@ export async function givenReadyPlan(
     attachOldDisks: [],
   });
   const recoveryPointId = of ?? manifest.recoveryPointId;
-  const body = planBodyOf(planId, server, recoveryPointId, findings);
+  const body = { ...planBodyOf(planId, server, recoveryPointId, findings), ...changes };
   const hash = planHash(body);
   await catalog.completePlan(planId, body, hash);
   return { planId, hash, recoveryPointId };
@@ -238,8 +250,13 @@ export async function givenReadyUndoPlan(
 export const EXPIRY = new Date(Date.UTC(2026, 2, 8));
 
 /** A restore whose volumes are swapped and that waits in quarantine, holding the server. */
-export async function swappedRestore(catalog: Catalog, server: ServerRecord, facts: Partial<WayBackFacts> = {}): Promise<string> {
-  const { planId } = await givenReadyPlan(catalog, server);
+export async function swappedRestore(
+  catalog: Catalog,
+  server: ServerRecord,
+  facts: Partial<WayBackFacts> = {},
+  changes: Partial<RestorePlanBody> = {},
+): Promise<string> {
+  const { planId } = await givenReadyPlan(catalog, server, [], null, changes);
   const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
   await catalog.startRun(runId);
   await catalog.openWayBack(runId, factsOf(runId, facts), BEFORE, EXPIRY);

@@ -1,4 +1,4 @@
-import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
+import { RECOVERY_POINT_KIND_OF, type PlanBody } from '../../src/contracts/plan';
 import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
@@ -71,7 +71,7 @@ import { stateFound } from '../../src/catalog/recovery-point-chain';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
-import { runFinished } from '../../src/domain/run-actions';
+import { changesToSignOff, runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/domain/steps/step-transition';
 import { candidatePoint, MAX_CANDIDATES } from '../../src/catalog/marker-store';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
@@ -150,6 +150,10 @@ export class FakeCatalog implements Catalog {
       lockOf: (serverId) => this.locks.get(serverId),
       runs: () => this.runList(),
       isRunningSet: (setId) => this.restoreSets.isRunning(setId),
+      changesToSignOff: ({ id, planId }) => {
+        const body = planId === null ? null : this.plan(planId).body;
+        return changesToSignOff(body === null ? null : (JSON.parse(body) as PlanBody), this.changes.appliedIn(id));
+      },
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
       append: (event) => this.append(event),
     });
