@@ -1,4 +1,4 @@
-import { In, type EntityManager } from 'typeorm';
+import { In, LessThanOrEqual, MoreThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import type { MarkerReading } from '../contracts/profile';
 import type { SideReadings } from '../contracts/reading';
@@ -27,17 +27,12 @@ export function markerStore(database: Database, now: () => Date): MarkerCatalog 
 
     markersOf: (recoveryPointId) => database.read(async (manager) => (await manager.findOneBy(RecoveryPointMarkersEntity, { recoveryPointId }))?.markers ?? []),
 
-    candidatePoints: (serverId, named = null) =>
+    candidatePoints: (serverId, { until = null, named } = {}) =>
       database.read(async (manager) => {
         await requireServer(manager, serverId);
-        const newest = await manager.find(RecoveryPointEntity, {
-          where: { serverId, kind: 'image', state: 'usable' },
-          order: { pointInTime: 'DESC', id: 'DESC' },
-          take: MAX_CANDIDATES,
-        });
-        const other =
-          named === null || newest.some(({ id }) => id === named) ? [] : await manager.findBy(RecoveryPointEntity, { id: named, serverId, kind: 'image' });
-        const points = [...newest, ...other];
+        const own = named === undefined ? null : await manager.findOneBy(RecoveryPointEntity, { id: named, serverId, kind: 'image' });
+        const points =
+          own === null ? await pointsAround(manager, serverId, until) : [...(await pointsAfter(manager, serverId, own.pointInTime, AFTER_NAMED)), own];
         const stored = points.length === 0 ? [] : await manager.findBy(RecoveryPointMarkersEntity, { recoveryPointId: In(points.map(({ id }) => id)) });
         return points.map((point) => candidatePoint(point, stored.find(({ recoveryPointId }) => recoveryPointId === point.id)?.markers ?? []));
       }),
@@ -50,6 +45,33 @@ const UPSERT = `INSERT INTO marker_reading (occasion, relation, peer, side, read
 
 /** So many images of a server are looked at when several are to be restored together. */
 export const MAX_CANDIDATES = 40;
+/** So many of those after an incident: most often the first tells how far the server had come, but it may have been taken while nobody could ask the server. */
+export const MAX_BOUNDS = 10;
+/** After one that was chosen before: all that the choice can have seen after it. What was proven then is proven again. */
+export const AFTER_NAMED = MAX_CANDIDATES + MAX_BOUNDS;
+
+const usableImages = (serverId: string) => ({ serverId, kind: 'image', state: 'usable' }) as const;
+
+/** Newest first. */
+async function pointsAround(manager: EntityManager, serverId: string, until: string | null): Promise<readonly RecoveryPointRow[]> {
+  const last = until === null ? null : new Date(until);
+  const newest = await manager.find(RecoveryPointEntity, {
+    where: { ...usableImages(serverId), ...(last === null ? {} : { pointInTime: LessThanOrEqual(last) }) },
+    order: { pointInTime: 'DESC', id: 'DESC' },
+    take: MAX_CANDIDATES,
+  });
+  return last === null ? newest : [...(await pointsAfter(manager, serverId, last, MAX_BOUNDS)), ...newest];
+}
+
+/** The first so many, newest first. */
+async function pointsAfter(manager: EntityManager, serverId: string, after: Date, atMost: number): Promise<readonly RecoveryPointRow[]> {
+  const first = await manager.find(RecoveryPointEntity, {
+    where: { ...usableImages(serverId), pointInTime: MoreThan(after) },
+    order: { pointInTime: 'ASC', id: 'ASC' },
+    take: atMost,
+  });
+  return first.toReversed();
+}
 
 export function candidatePoint(point: RecoveryPointRow, markers: readonly SideReadings[]): CandidatePoint {
   const { id, serverName, pointInTime, lineageId, setId, consistency } = imageView(point);

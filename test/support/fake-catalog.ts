@@ -73,7 +73,7 @@ import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
 import { changesToSignOff, runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/domain/steps/step-transition';
-import { candidatePoint, MAX_CANDIDATES } from '../../src/catalog/marker-store';
+import { AFTER_NAMED, candidatePoint, MAX_BOUNDS, MAX_CANDIDATES } from '../../src/catalog/marker-store';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
 import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
@@ -367,14 +367,17 @@ export class FakeCatalog implements Catalog {
   recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
   readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
   markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
-  candidatePoints: Catalog['candidatePoints'] = async (serverId, named = null) => {
+  candidatePoints: Catalog['candidatePoints'] = async (serverId, { until = null, named } = {}) => {
     this.server(serverId);
     const images = this.pointsOf(serverId)
       .filter(({ kind }) => kind === 'image')
       .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
-    const newest = images.filter(({ state }) => state === 'usable').slice(0, MAX_CANDIDATES);
-    const other = images.filter(({ id }) => id === named && !newest.some((point) => point.id === id));
-    return Promise.all([...newest, ...other].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
+    const usable = images.filter(({ state }) => state === 'usable');
+    const own = images.find(({ id }) => id === named);
+    const last = own?.pointInTime ?? (until === null ? new Date(8.64e15) : new Date(until));
+    const after = usable.filter(({ pointInTime }) => pointInTime > last).slice(own === undefined ? -MAX_BOUNDS : -AFTER_NAMED);
+    const before = own === undefined ? usable.filter(({ pointInTime }) => pointInTime <= last).slice(0, MAX_CANDIDATES) : [own];
+    return Promise.all([...after, ...before].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
   };
 
   askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);

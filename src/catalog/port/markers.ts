@@ -10,8 +10,15 @@ export interface MarkerCatalog {
   /** What was stored with a recovery point. Empty: nothing was. */
   markersOf(recoveryPointId: string): Promise<readonly SideReadings[]>;
   /**
-   * Usable images of a server with what was stored with each of them, the newest forty; also the one that is named, where it is none of them. Newest first. Throws
-   * `SERVER_NOT_FOUND`.
+   * Usable images of a server that it could go back to, with what was stored with each of them, and those after them that tell how far it had come: the newest forty that are
+   * not after `until`, and the first ten after it; or the one that is named, usable or not, and the first fifty after it. Newest first. Throws `SERVER_NOT_FOUND`.
    */
-  candidatePoints(serverId: string, named?: string | null): Promise<readonly CandidatePoint[]>;
+  candidatePoints(serverId: string, bounds?: CandidateBounds): Promise<readonly CandidatePoint[]>;
+}
+
+export interface CandidateBounds {
+  /** ISO 8601: an incident; what is after it only bounds. Absent or null: there was none. */
+  readonly until?: string | null;
+  /** Recovery point that the server goes back to, whatever `until` says. Of another server it counts for nothing. */
+  readonly named?: string;
 }
