@@ -1,7 +1,7 @@
 import { In, LessThanOrEqual, MoreThan, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import type { MarkerReading } from '../contracts/profile';
-import type { SideReadings } from '../contracts/reading';
+import { occasionOf, type SideReadings } from '../contracts/reading';
 import { MAX_MARKER_BYTES } from '../domain/consistency/markers';
 import type { CandidatePoint } from '../domain/relations/restored-together';
 import type { MarkerCatalog } from './port/markers';
@@ -25,6 +25,12 @@ export function markerStore(database: Database, now: () => Date): MarkerCatalog 
         (await manager.find(MarkerReadingEntity, { where: { occasion }, order: { relation: 'ASC', peer: 'ASC', side: 'ASC' } })).map(sideReadings),
       ),
 
+    forgetReadings: () =>
+      database.transaction(async ({ manager }) => {
+        const { affected } = await manager.createQueryBuilder().delete().from(MarkerReadingEntity).where(NOBODY_ASKS).execute();
+        return affected ?? 0;
+      }),
+
     markersOf: (recoveryPointId) => database.read(async (manager) => (await manager.findOneBy(RecoveryPointMarkersEntity, { recoveryPointId }))?.markers ?? []),
 
     candidatePoints: (serverId, { until = null, named } = {}) =>
@@ -42,6 +48,12 @@ export function markerStore(database: Database, now: () => Date): MarkerCatalog 
 /** Markers of one side come from several hands: what was asked of it, and what could not be. */
 const UPSERT = `INSERT INTO marker_reading (occasion, relation, peer, side, readings, recorded_at) VALUES ($1, $2, $3, $4, $5, $6)
   ON CONFLICT (occasion, relation, peer, side) DO UPDATE SET readings = marker_reading.readings || EXCLUDED.readings, recorded_at = EXCLUDED.recorded_at`;
+
+/** An occasion is the id of a plan or a run, and of a run a moment behind a colon. What belongs to neither stays. */
+const NOBODY_ASKS = `EXISTS (SELECT FROM restore_plan WHERE restore_plan.id = occasion AND restore_plan.state <> 'planning')
+  OR EXISTS (SELECT FROM run WHERE run.id = split_part(occasion, ':', 1) AND run.state NOT IN ('accepted', 'running')
+    AND NOT (occasion = run.id || ':recheck' AND EXISTS (SELECT FROM way_back LEFT JOIN run AS closing ON closing.id = way_back.closed_by
+      WHERE way_back.run_id = run.id AND (way_back.state = 'open' OR closing.state IN ('accepted', 'running')))))`;
 
 /** So many images of a server are looked at when several are to be restored together. */
 export const MAX_CANDIDATES = 40;
@@ -110,6 +122,10 @@ function storableReading(reading: MarkerReading): MarkerReading {
     ? { state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE', message: `The value has more than ${MAX_MARKER_BYTES / 1024} KiB.`, at }
     : { state: 'failed', code: 'MARKER_UNREADABLE', message: 'The value has characters that cannot be stored.', at };
 }
+
+/** What was read for an image stands with its recovery point: nobody asks for it by its run any more. */
+export const forgetCapture = async (manager: EntityManager, runId: string): Promise<void> =>
+  void (await manager.delete(MarkerReadingEntity, { occasion: occasionOf(runId, 'capture') }));
 
 /** After the recovery point that they belong to. */
 export async function keepMarkers(manager: EntityManager, recoveryPointId: string, markers: readonly SideReadings[] | undefined): Promise<void> {

@@ -366,6 +366,17 @@ export class FakeCatalog implements Catalog {
   getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
   recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
   readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
+  forgetReadings: Catalog['forgetReadings'] = async () =>
+    this.markers.forget((occasion) => {
+      const plan = this.plans.get(occasion);
+      if (plan !== undefined) return plan.state !== 'planning';
+      const [id = '', moment] = occasion.split(':');
+      const run = this.runs.get(id);
+      if (run === undefined || !isFinal(run.state)) return false;
+      const wayBack = moment === 'recheck' ? this.wayBacks.wayBackOf(id) : undefined;
+      const closing = this.runs.get(wayBack?.closedBy ?? '');
+      return wayBack?.state !== 'open' && (closing === undefined || isFinal(closing.state));
+    });
   markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
   candidatePoints: Catalog['candidatePoints'] = async (serverId, { until = null, named } = {}) => {
     this.server(serverId);
@@ -467,8 +478,11 @@ export class FakeCatalog implements Catalog {
     return 'added';
   };
 
-  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) =>
-    this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) => {
+    const recorded = this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
+    this.markers.forget((occasion) => occasion === manifest.runId);
+    return recorded;
+  };
   adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing, facts) =>
     this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing), facts ?? null);
 

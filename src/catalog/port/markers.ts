@@ -7,6 +7,12 @@ export interface MarkerCatalog {
   recordReadings(occasion: string, sides: readonly SideReadings[]): Promise<void>;
   /** By relation, peer and side. Empty: nothing was read. */
   readingsOf(occasion: string): Promise<readonly SideReadings[]>;
+  /**
+   * Removes what was read on occasions that nobody can ask for any more: of plans once they are made, or have failed, and of runs once they have ended. What was read right
+   * before a run replaced its server stays while that can be undone, and while the run that undoes it, or closes its way back, goes on. Gives how many sides were removed. May be
+   * called by several workers at once.
+   */
+  forgetReadings(): Promise<number>;
   /** What was stored with a recovery point. Empty: nothing was. */
   markersOf(recoveryPointId: string): Promise<readonly SideReadings[]>;
   /**
