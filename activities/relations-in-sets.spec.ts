@@ -149,6 +149,54 @@ describe('a plan and a run of a restore set', () => {
     });
   });
 
+  describe('to recovery points after which many others were taken', () => {
+    const DAY_MS = 86_400_000;
+    /** Day by day since 2026-01-01, of no backup set; what the server says of itself, read right before. */
+    const imagesOf = async (server: ServerRecord, values: readonly string[]): Promise<readonly string[]> => {
+      const other = server.name === LEADER ? FOLLOWER : LEADER;
+      const ids: string[] = [];
+      for (const [index, value] of values.entries()) {
+        const at = new Date(Date.UTC(2026, 0, 1) + index * DAY_MS - 60_000).toISOString();
+        const markers = [count(`${server.name}-${other}`, other, 'server', value, at)];
+        ids.push((await catalog.recordRecoveryPoint(manifestOf(server, index + 1, { version: 3, markers }), 'main')).id);
+      }
+      return ids;
+    };
+    const given = async (): Promise<readonly [string, string]> => {
+      const [ofLeader] = await imagesOf(leader, ['9', ...Array.from({ length: 50 }, () => '60')]);
+      // The next one proves that the first had come to 8 at most; those of the last weeks say nothing of that.
+      const [ofFollower] = await imagesOf(follower, ['5', '8', ...Array.from({ length: 49 }, () => '60')]);
+      return [ofLeader ?? '', ofFollower ?? ''];
+    };
+
+    it('is judged by those right after them', async () => {
+      const points = await given();
+      const members = [leader, follower].map(({ id, name }, index) => ({
+        server: name,
+        serverId: id,
+        planId: `plan_${name}`,
+        recoveryPointId: points[index] ?? '',
+      }));
+      const judgement = await new Relations(deps).judgePlan(leader.id, {
+        occasion: 'plan_db01',
+        captured: await catalog.markersOf(points[0]),
+        pointInTime: '2026-01-01T00:00:00.000Z',
+        now: new Date('2026-03-01T00:00:00.000Z'),
+        set: { id: 'rset_1', basis: 'readings', members },
+      });
+      const codes = judgement.findings.map(({ severity, code }) => `${severity} ${code}`);
+      expect(codes).toContain('ok RESTORED_TOGETHER');
+      expect(codes).not.toContain('block FOLLOWER_AHEAD');
+    });
+
+    it('is found where an incident lies as far back', async () => {
+      const points = await given();
+      const until = '2026-01-01T12:00:00.000Z';
+      const choice = await new Relations(deps).agreeingPoints([LEADER, FOLLOWER], until, new Date('2026-03-01T00:00:00.000Z'));
+      expect(choice).toMatchObject({ basis: 'readings', points: [{ id: points[0] }, { id: points[1] }] });
+    });
+  });
+
   it('asks nobody who goes back, too', async () => {
     await given('9', '9');
     const calls = new RelationCalls(deps);
@@ -225,9 +273,8 @@ describe('a plan and a run of a restore set', () => {
       step: { title: 'Look whether "${server}" follows "${peer}".', argv: null, on: 'server', when: 'live' },
     };
     const given0 = async (...rules: readonly Rule[]) => {
-      deps.profiles.load = async () => [
-        { profile: { ...FOLLOWER_PROFILE, rules: [...FOLLOWER_PROFILE.rules, ...rules] as never }, origin: 'own', file: 'x.yaml' },
-      ];
+      const profile = { ...FOLLOWER_PROFILE, rules: [...FOLLOWER_PROFILE.rules, ...rules] as never };
+      deps.profiles.find = async () => ({ profiles: [{ profile, origin: 'own', file: 'x.yaml' }], problems: [] });
       await given('9', '9', [follower, leader]);
       return { first: await judged(follower), second: await judged(leader), calls: new RelationCalls(deps) };
     };
@@ -254,7 +301,7 @@ describe('a plan and a run of a restore set', () => {
 
     it('does not lose what the rules of the first were to prove when its profile is gone by then: the second says so', async () => {
       const { first, second, calls } = await given0(NOT_FOLLOWING);
-      deps.profiles.load = async () => [];
+      deps.profiles.find = async () => ({ profiles: [], problems: [] });
       const against = async (run: string, planId: string) =>
         (await calls.judgeRun({ runId: run, planId, moment: 'live' })).against.map(({ code, relation }) => `${code} ${relation?.name}`);
       expect(await against('run_1', first.planId)).toEqual([]);

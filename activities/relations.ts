@@ -153,7 +153,7 @@ export class Relations {
     const { catalog } = this.deps;
     const servers: SetServer[] = [];
     for (const name of names) {
-      const known = await catalog.candidatePoints((await catalog.getServer(name)).id);
+      const known = await catalog.candidatePoints((await catalog.getServer(name)).id, { until });
       servers.push(setServer(name, known, until));
     }
     return chooseAgreeingPoints({ servers, relations: await catalog.listRelations(), profiles: (await this.profiles()).byName, now });
@@ -228,7 +228,7 @@ export class Relations {
     const { catalog } = this.deps;
     const sides = new Map<string, TogetherSide>();
     for (const member of set.members) {
-      const others = await catalog.candidatePoints(member.serverId, member.recoveryPointId);
+      const others = await catalog.candidatePoints(member.serverId, { named: member.recoveryPointId });
       const point = others.find(({ id }) => id === member.recoveryPointId);
       if (point !== undefined) sides.set(member.server, { point, others });
     }

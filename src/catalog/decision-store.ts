@@ -1,11 +1,13 @@
+import type { EntityManager } from 'typeorm';
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
 import type { Decision } from '../contracts/activities';
 import { isModosuError } from '../contracts/errors';
-import { decisionMeant, mustBeDecided, notAppliedWith } from '../domain/run-actions';
+import type { PlanBody } from '../contracts/plan';
+import { changesToSignOff, decisionMeant, mustBeDecided, notAppliedWith } from '../domain/run-actions';
 import type { Catalog, DecisionRequest } from './catalog';
 import type { Database, Transaction } from './database';
-import { RestoreSetEntity, RunDecisionEntity, RunEntity, type RunDecisionRow } from './entities';
+import { AppliedChangeEntity, RestorePlanEntity, RestoreSetEntity, RunDecisionEntity, RunEntity, type RunDecisionRow, type RunRow } from './entities';
 import { goesLiveWithSet, restoreSetOf } from './restore-set-of';
 import { lockRun, requireRun } from './run-store';
 
@@ -55,10 +57,21 @@ export async function decideIn({ manager, audit }: Transaction, request: Decisio
   if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && (await manager.existsBy(RestoreSetEntity, { id: setId, state: 'running' }))) {
     throw goesLiveWithSet(runId, setId);
   }
-  const notApplied = notAppliedWith(kind, request.notApplied);
+  const notApplied = notAppliedWith(runId, kind, request.notApplied, request.notApplied === undefined ? [] : await changesAskedOf(manager, run));
   const reason = storableText(request.reason);
   await manager.insert(RunDecisionEntity, { runId, kind, actor: storableText(actor, 256), reason, decidedAt: now, notApplied });
   audit({ actor, action: 'run.decided', runId, serverId: run.serverId, details: { kind, reason, ...(notApplied === null ? {} : { notApplied }) } });
+}
+
+/** Ids of the changes that people apply again in this run. */
+async function changesAskedOf(manager: EntityManager, { id, planId }: Pick<RunRow, 'id' | 'planId'>): Promise<readonly string[]> {
+  const plan = planId === null ? null : await manager.findOne(RestorePlanEntity, { select: { id: true, body: true }, where: { id: planId } });
+  if (plan?.body == null) return [];
+  const applied = await manager.find(AppliedChangeEntity, { select: { changeId: true, lineageId: true }, where: { runId: id } });
+  return changesToSignOff(
+    JSON.parse(plan.body) as PlanBody,
+    applied.map(({ changeId }) => changeId),
+  );
 }
 
 export const decisionView = ({ actor, reason, decidedAt, notApplied }: RunDecisionRow): Decision => ({

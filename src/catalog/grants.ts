@@ -1,7 +1,7 @@
 import { escapeIdentifier } from 'pg';
 import { MIGRATIONS_TABLE } from './data-source';
 
-/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks, policies, groups and relations; audit is only appended. */
+/** What the application may do, table by table: nothing more than the stores need. Nothing is ever deleted but locks, policies, groups, relations and readings that nobody asks for any more; audit is only appended. */
 const RIGHTS: Readonly<Record<string, string>> = {
   hypervisor: 'SELECT, INSERT, UPDATE',
   repository: 'SELECT, INSERT, UPDATE',
@@ -27,7 +27,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   server_facts: 'SELECT, INSERT',
   recovery_point: 'SELECT, INSERT, UPDATE',
   recovery_point_markers: 'SELECT, INSERT',
-  marker_reading: 'SELECT, INSERT, UPDATE',
+  marker_reading: 'SELECT, INSERT, UPDATE, DELETE',
   nightly_judgement: 'SELECT, INSERT, UPDATE',
   restore_plan: 'SELECT, INSERT, UPDATE',
   restore_set: 'SELECT, INSERT, UPDATE',

@@ -20,7 +20,7 @@ import {
   type RecoveryPointRow,
 } from './entities';
 import { withFacts } from './generation-store';
-import { keepMarkers } from './marker-store';
+import { forgetCapture, keepMarkers } from './marker-store';
 import { requireServer } from './inventory-store';
 import { withCopies } from './offsite-row';
 import { afterReading, stateFound } from './recovery-point-chain';
@@ -66,9 +66,11 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
       }),
 
     recordRecoveryPoint: (manifest, repository, manifestSha256, facts) =>
-      database.transaction((transaction) =>
-        recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null, facts: facts ?? null }, PUBLISHED, now),
-      ),
+      database.transaction(async (transaction) => {
+        const recorded = await recordImage(transaction, manifest, { repository, manifestSha256: manifestSha256 ?? null, facts: facts ?? null }, PUBLISHED, now);
+        await forgetCapture(transaction.manager, manifest.runId);
+        return recorded;
+      }),
     adoptRecoveryPoint: (actor, manifest, repository, manifestSha256, missing, facts) =>
       database.transaction((transaction) =>
         recordImage(transaction, manifest, { repository, manifestSha256, facts: facts ?? null }, adopted(actor, missing), now),

@@ -3,7 +3,7 @@ import { ModosuError } from '../contracts/errors';
 import type { PlanBody } from '../contracts/plan';
 import { stateBefore, type RetirementStep, type Retiring } from '../domain/retention/retirement';
 import { AWAY } from '../domain/verification/verification';
-import type { RecoveryPointRow, RestorePlanRow } from './entities';
+import type { RecoveryPointRow, RestorePlanRow, WayBackRow } from './entities';
 import type { KnownToRetention, Removal } from './port/retention';
 import { provenAt } from './recovery-point-chain';
 
@@ -105,13 +105,12 @@ export type FindColumns = (id: string) => RetentionColumns | undefined;
 const waitsForOrigin = (row: RetentionColumns, find: FindColumns): boolean =>
   row.state === 'damaged' && row.damageOrigin !== null && find(row.damageOrigin) !== undefined;
 
-/** Lines of disks that count: the one that the server has, and those that undoing brings back. By id, why. */
-export const linesOf = (
-  { lineageId }: { readonly lineageId: string },
-  openWayBacks: readonly { readonly runId: string; readonly lineageBefore: string }[],
-): ReadonlyMap<string, string> =>
+export type OpenWayBack = Pick<WayBackRow, 'runId' | 'lineageBefore' | 'data'>;
+
+/** Lines of disks that count: the one that the server has, and those that undoing brings back, which the undo of data does not. By id, why. */
+export const linesOf = ({ lineageId }: { readonly lineageId: string }, openWayBacks: readonly OpenWayBack[]): ReadonlyMap<string, string> =>
   new Map([
-    ...openWayBacks.map(({ runId, lineageBefore }) => [lineageBefore, `that undoing run ${runId} brings back`] as const),
+    ...openWayBacks.filter(({ data }) => data === null).map(({ runId, lineageBefore }) => [lineageBefore, `that undoing run ${runId} brings back`] as const),
     [lineageId, 'that the server has'],
   ]);
 

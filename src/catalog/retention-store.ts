@@ -199,7 +199,7 @@ async function known(
   now: Date,
 ): Promise<readonly KnownToRetention[]> {
   const openRuns = await manager.find(RunEntity, { select: { id: true, kind: true }, where: { serverId, state: In(['accepted', 'running']) } });
-  const wayBacks = await manager.find(WayBackEntity, { select: { runId: true, lineageBefore: true }, where: { serverId, state: 'open' } });
+  const wayBacks = await manager.find(WayBackEntity, { select: { runId: true, lineageBefore: true, data: true }, where: { serverId, state: 'open' } });
   const verifications = await manager.find(VerificationEntity, {
     select: { id: true, recoveryPointId: true },
     where: { serverId, state: In(['waiting', 'running']) },

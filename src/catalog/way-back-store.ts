@@ -55,6 +55,8 @@ export function wayBackStore(database: Database, now: () => Date): WayBackCatalo
         const { fencingToken } = await requireHold(manager, run);
         const taken = requireOpenRow(ofRunId, await lockWayBack(manager, { runId: ofRunId, serverId: server.id }), server.name);
         const at = now();
+        // Data goes back inside the guest, on whatever line its disks are by now: another restore may have replaced them since.
+        const sameLine = taken.data !== null;
         // It starts with its own links, nothing to go live with later: it counts as live from here on.
         const row = openedWayBack(
           {
@@ -64,7 +66,7 @@ export function wayBackStore(database: Database, now: () => Date): WayBackCatalo
             facts,
             before,
             lineageBefore: server.lineageId,
-            lineageAfter: taken.lineageBefore,
+            lineageAfter: sameLine ? server.lineageId : taken.lineageBefore,
             expiresAt,
             wentLiveAt: at,
           },
@@ -72,7 +74,7 @@ export function wayBackStore(database: Database, now: () => Date): WayBackCatalo
         );
         await manager.update(WayBackEntity, { runId: ofRunId }, closing('undone', runId, at));
         await manager.insert(WayBackEntity, row);
-        await manager.update(ServerEntity, { id: server.id }, { lineageId: row.lineageAfter });
+        if (!sameLine) await manager.update(ServerEntity, { id: server.id }, { lineageId: row.lineageAfter });
         audit({
           actor: WORKER,
           action: row.data === null ? 'lineage.returned' : 'data.returned',

@@ -1,5 +1,7 @@
 import type { RunAction } from '../contracts/run';
-import { allowedRunActions, decisionMeant, mustBeDecided, notAppliedWith, type RunSituation } from './run-actions';
+import type { LostChange } from '../contracts/change';
+import type { PlanBody } from '../contracts/plan';
+import { allowedRunActions, changesToSignOff, decisionMeant, mustBeDecided, notAppliedWith, type RunSituation } from './run-actions';
 
 const WAITING: RunSituation = {
   state: 'running',
@@ -66,9 +68,32 @@ describe('a sign-off', () => {
   });
 
   it('says which changes were not applied before go-live alone', () => {
-    expect(notAppliedWith('sign-off', ['chg_1'])).toEqual(['chg_1']);
-    expect(notAppliedWith('sign-off', [])).toEqual([]);
-    expect([notAppliedWith('sign-off-live', []), notAppliedWith('go-live', undefined)]).toEqual([null, null]);
-    expect(() => notAppliedWith('sign-off-live', ['chg_1'])).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
+    expect(notAppliedWith('run_1', 'sign-off', ['chg_1'], ['chg_1', 'chg_2'])).toEqual(['chg_1']);
+    expect(notAppliedWith('run_1', 'sign-off', [], [])).toEqual([]);
+    expect([notAppliedWith('run_1', 'sign-off-live', [], []), notAppliedWith('run_1', 'go-live', undefined, [])]).toEqual([null, null]);
+    expect(() => notAppliedWith('run_1', 'sign-off-live', ['chg_1'], ['chg_1'])).toThrow(expect.objectContaining({ code: 'REQUEST_INVALID' }));
+  });
+
+  it('names no change that is not waited for', () => {
+    const refused = (notApplied: readonly string[], asked: readonly string[]) => () => notAppliedWith('run_1', 'sign-off', notApplied, asked);
+    expect(refused(['chg_1', 'chg_3'], ['chg_1', 'chg_2'])).toThrow('Run run_1 waits for no "chg_3": it waits for "chg_1", "chg_2".');
+    expect(refused(['chg_1'], [])).toThrow('Run run_1 waits for no "chg_1": of configuration changes it waits for none.');
+  });
+
+  it('is waited for of changes that the plan applies again, and no program has applied', () => {
+    const change = (id: string): LostChange => ({ id, title: id, ticket: null, completedAt: null, how: 'missing', applyAgain: null });
+    const lostChanges = { changes: [change('chg_1'), change('chg_2')], returning: [], isKnown: true, drift: null };
+    const body = (changes: object): PlanBody => ({ scenario: 'server', lostChanges, appliesChanges: true, ...changes }) as unknown as PlanBody;
+    expect(changesToSignOff(body({}), [])).toEqual(['chg_1', 'chg_2']);
+    expect(changesToSignOff(body({}), ['chg_1', 'chg_3'])).toEqual(['chg_2']);
+    for (const none of [
+      null,
+      body({ appliesChanges: false }),
+      body({ appliesChanges: undefined }),
+      body({ scenario: 'undo' }),
+      body({ lostChanges: undefined }),
+    ]) {
+      expect(changesToSignOff(none, [])).toEqual([]);
+    }
   });
 });

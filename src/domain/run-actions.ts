@@ -1,5 +1,7 @@
 import { ModosuError } from '../contracts/errors';
+import type { PlanBody } from '../contracts/plan';
 import { isFinal, type DecisionKind, type RunAction, type RunView } from '../contracts/run';
+import { namesOf } from '../contracts/text';
 import type { WayBackView } from '../contracts/way-back';
 
 /** What decides which actions a run offers. */
@@ -45,15 +47,46 @@ export const decisionMeant = ({ waitingFor }: Pick<RunView, 'waitingFor'>, kind:
   kind === 'sign-off' && (waitingFor === 'sign-off-live' || (waitingFor === null && isDecidedLive)) ? 'sign-off-live' : kind;
 
 /**
- * Of changes that people did not apply again: what is written down with their decision; null: it says nothing of changes. Throws `REQUEST_INVALID`: after go-live it is too
- * late to say so.
+ * Of changes that people did not apply again: what is written down with their decision; null: it says nothing of changes. All others that are waited for count as applied, so
+ * that an id with a typing error in it would say of the wrong one that the server has it.
+ *
+ * @param asked ids of the changes that the run waits for
+ * @throws REQUEST_INVALID one is named that is not waited for, or any after go-live: it is too late to say so
  */
-export function notAppliedWith(kind: DecisionKind, notApplied: readonly string[] | undefined): readonly string[] | null {
-  if (kind === 'sign-off') return notApplied ?? null;
+export function notAppliedWith(
+  runId: string,
+  kind: DecisionKind,
+  notApplied: readonly string[] | undefined,
+  asked: readonly string[],
+): readonly string[] | null {
+  if (kind === 'sign-off') {
+    const unknown = (notApplied ?? []).filter((id) => !asked.includes(id));
+    if (unknown.length > 0) throw notAskedFor(runId, unknown, asked);
+    return notApplied ?? null;
+  }
   if (notApplied === undefined || notApplied.length === 0) return null;
   throw new ModosuError('REQUEST_INVALID', 'Configuration changes are signed off before go-live; this run does not wait for that.', {
     hint: 'Sign off without naming changes.',
   });
+}
+
+const notAskedFor = (runId: string, unknown: readonly string[], asked: readonly string[]): ModosuError => {
+  const waits = asked.length === 0 ? 'of configuration changes it waits for none' : `it waits for ${namesOf(asked, 20)}`;
+  return new ModosuError('REQUEST_INVALID', `Run ${runId} waits for no ${namesOf(unknown)}: ${waits}.`, {
+    hint: 'Nothing was signed off. Name only changes of these, or none, and sign off again.',
+    context: { runId },
+  });
+};
+
+/**
+ * Ids of the changes that a restore leaves to people: those that its plan applies again, without what its programs have.
+ *
+ * @param body of the plan that it carries out
+ * @param applied in this run
+ */
+export function changesToSignOff(body: PlanBody | null, applied: readonly string[]): readonly string[] {
+  if (body?.scenario !== 'server' || body.appliesChanges !== true) return [];
+  return (body.lostChanges?.changes ?? []).map(({ id }) => id).filter((id) => !applied.includes(id));
 }
 
 /**

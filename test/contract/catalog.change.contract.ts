@@ -3,6 +3,7 @@ import { estateSchema } from '../../src/contracts/api/estate';
 import type { CatalogUnderTest } from './catalog.contract';
 import {
   actions,
+  applyingAgain,
   backupRequest,
   codeOf,
   finishedRun,
@@ -368,7 +369,7 @@ export function changeContract(subject: () => CatalogUnderTest): void {
     it('are signed off once, by somebody, while a run waits for that', async () => {
       const { catalog } = subject();
       const server = await givenServer(catalog);
-      const runId = await swappedRestore(catalog, server);
+      const runId = await swappedRestore(catalog, server, {}, applyingAgain('chg_00000000000000000000000000'));
       const request = { actor: 'bob', runId, kind: 'sign-off', reason: 'done', notApplied: ['chg_00000000000000000000000000'] } as const;
       expect(await codeOf(catalog.decide(request))).toBe('RUN_NOT_WAITING');
       await catalog.recordStep(runId, { seq: 9, key: 'sign-off', title: 'Sign off', state: 'waiting' });

@@ -1,7 +1,7 @@
 import type { Catalog } from '../../src/catalog/catalog';
 import type { StepState } from '../../src/contracts/run';
 import type { CatalogUnderTest } from './catalog.contract';
-import { actions, backupRequest, codeOf, givenServer, refusal, succeeded, swappedRestore } from './catalog.fixtures';
+import { actions, applyingAgain, backupRequest, codeOf, givenServer, refusal, succeeded, swappedRestore } from './catalog.fixtures';
 
 const goLiveStep = (catalog: Catalog, runId: string, state: StepState): Promise<void> =>
   catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state });
@@ -48,7 +48,7 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
 
     it('signs off what the run waits for: before go-live, or after it; said again it stands', async () => {
       const { catalog } = subject();
-      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      const runId = await swappedRestore(catalog, await givenServer(catalog), {}, applyingAgain('chg_1'));
       const signOff = (reason: string, notApplied: readonly string[] = []) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied });
       const step = (key: string, state: StepState) => catalog.recordStep(runId, { seq: key === 'sign-off' ? 8 : 10, key, title: 'Sign off', state });
       await step('sign-off', 'waiting');
@@ -64,6 +64,43 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
       // Configuration changes are applied before go-live.
       expect(await catalog.getDecision(runId, 'sign-off-live')).toEqual({ actor: 'bob', reason: 'standby rebuilt', at: '2026-03-01T00:00:00.000Z' });
       expect((await actions(catalog, runId)).filter((action) => action.startsWith('run.deci'))).toEqual(['run.decided', 'run.decided']);
+    });
+
+    // What is not named counts as applied again: a typing error would have the wrong change written down as applied.
+    it('names no change that the run does not wait for', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const opening = { actor: 'alice', idempotencyKey: null, requestDigest: 'c', ticket: null, author: null, applyAgain: null, externalId: null };
+      const { change } = await catalog.openChange({ ...opening, serverId: server.id, title: 'By a program' });
+      const byProgram = change.id;
+      await catalog.completeChange({ actor: 'alice', id: byProgram });
+      const runId = await swappedRestore(catalog, server, {}, applyingAgain('chg_1', byProgram, 'chg_2'));
+      await catalog.recordApplied(runId, [byProgram], 'worker');
+      await catalog.recordStep(runId, { seq: 8, key: 'sign-off', title: 'Sign off', state: 'waiting' });
+      const signOff = (...notApplied: readonly string[]) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason: 'done', notApplied });
+      for (const wrong of [['chg_3'], ['chg_1', 'chg_3'], [byProgram]]) {
+        const refused = await refusal(signOff(...wrong));
+        expect(refused).toMatchObject({ code: 'REQUEST_INVALID', context: { runId } });
+        expect(refused.message).toContain(`"${wrong.at(-1) ?? ''}": it waits for "chg_1", "chg_2".`);
+      }
+      expect(await catalog.getDecision(runId, 'sign-off')).toBeNull();
+      await signOff('chg_2');
+      // It stands; what is sent once more is not looked at again.
+      await signOff('chg_3');
+      expect(await catalog.getDecision(runId, 'sign-off')).toMatchObject({ notApplied: ['chg_2'] });
+    });
+
+    it.each<[string, Parameters<typeof swappedRestore>[3]]>([
+      ['takes no change away', {}],
+      ['leaves changes alone', { ...applyingAgain('chg_1'), appliesChanges: false }],
+    ])('names no change of a restore that %s', async (_what, changes) => {
+      const { catalog } = subject();
+      const runId = await swappedRestore(catalog, await givenServer(catalog), {}, changes);
+      await catalog.recordStep(runId, { seq: 8, key: 'sign-off', title: 'Sign off', state: 'waiting' });
+      const signOff = (notApplied: readonly string[]) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason: 'done', notApplied });
+      expect(await refusal(signOff(['chg_1']))).toMatchObject({ code: 'REQUEST_INVALID', message: expect.stringContaining('waits for none') as string });
+      await signOff([]);
+      expect(await catalog.getDecision(runId, 'sign-off')).toMatchObject({ notApplied: [] });
     });
 
     it('is one, also when many decide at once', async () => {
@@ -118,7 +155,7 @@ export function decisionContract(subject: () => CatalogUnderTest): void {
 
     it('of what people do after go-live is a sign-off, one of its own, and no cancel is in its way', async () => {
       const { catalog } = subject();
-      const runId = await swappedRestore(catalog, await givenServer(catalog));
+      const runId = await swappedRestore(catalog, await givenServer(catalog), {}, applyingAgain('chg_01aaaaaaaaaaaaaaaaaaaaaaaa'));
       const signOff = (reason: string, notApplied: readonly string[]) => catalog.decide({ actor: 'bob', runId, kind: 'sign-off', reason, notApplied });
       const step = (key: 'sign-off' | 'sign-off-live', state: StepState) =>
         catalog.recordStep(runId, { seq: key === 'sign-off' ? 7 : 9, key, title: 'Sign off', state });

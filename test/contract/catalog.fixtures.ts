@@ -6,7 +6,7 @@ import { newId } from '../../src/contracts/ids';
 import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
 import type { StepProgress } from '../../src/contracts/run';
-import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
+import type { KeptDataRecord, StateBefore, WayBackFacts } from '../../src/contracts/way-back';
 
 /** Things a test of the catalogue needs: an estate, recovery points, plans, requests. */
 
@@ -122,6 +122,15 @@ export const factsOf = (runId: string, changes: Partial<WayBackFacts> = {}): Way
   ...changes,
 });
 
+/** What a restore of data has kept in the guest. */
+export const KEPT_DATA: KeptDataRecord = {
+  runId: 'run_of_data',
+  undone: false,
+  dataSet: { kind: 'files', name: 'uploads', paths: ['/srv/uploads'], excludes: [], before: null, after: null },
+  recoveryPointId: 'rp_of_data',
+  kept: { kind: 'files', directories: ['/srv/.modosu-kept'], added: 0, replaced: 1, keptBytes: 300 },
+};
+
 export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId: string, findings: readonly Finding[] = []): RestorePlanBody {
   return {
     planId,
@@ -156,6 +165,17 @@ export function planBodyOf(planId: string, server: ServerRecord, recoveryPointId
   };
 }
 
+/** Of a plan: changes that the restore takes away, and that it applies again. */
+export const applyingAgain = (...ids: readonly string[]): Pick<RestorePlanBody, 'lostChanges' | 'appliesChanges'> => ({
+  lostChanges: {
+    changes: ids.map((id) => ({ id, title: `change ${id}`, ticket: null, completedAt: '2026-02-01T00:00:00.000Z', how: 'missing', applyAgain: null })),
+    returning: [],
+    isKnown: true,
+    drift: null,
+  },
+  appliesChanges: true,
+});
+
 export const BLOCKING: Finding = { code: 'DISK_SET_DIFFERS', severity: 'block', message: 'Disk vdb is missing.', evidence: [] };
 
 /** A plan that is ready, for a recovery point of its own, or the given one. */
@@ -164,6 +184,7 @@ export async function givenReadyPlan(
   server: ServerRecord,
   findings: readonly Finding[] = [],
   of: string | null = null,
+  changes: Partial<RestorePlanBody> = {},
 ): Promise<{ readonly planId: string; readonly hash: string; readonly recoveryPointId: string }> {
   const manifest = manifestOf(server, await catalog.nextGeneration(server.id));
   await catalog.recordRecoveryPoint(manifest, 'main');
@@ -178,7 +199,7 @@ export async function givenReadyPlan(
     attachOldDisks: [],
   });
   const recoveryPointId = of ?? manifest.recoveryPointId;
-  const body = planBodyOf(planId, server, recoveryPointId, findings);
+  const body = { ...planBodyOf(planId, server, recoveryPointId, findings), ...changes };
   const hash = planHash(body);
   await catalog.completePlan(planId, body, hash);
   return { planId, hash, recoveryPointId };
@@ -229,8 +250,13 @@ export async function givenReadyUndoPlan(
 export const EXPIRY = new Date(Date.UTC(2026, 2, 8));
 
 /** A restore whose volumes are swapped and that waits in quarantine, holding the server. */
-export async function swappedRestore(catalog: Catalog, server: ServerRecord, facts: Partial<WayBackFacts> = {}): Promise<string> {
-  const { planId } = await givenReadyPlan(catalog, server);
+export async function swappedRestore(
+  catalog: Catalog,
+  server: ServerRecord,
+  facts: Partial<WayBackFacts> = {},
+  changes: Partial<RestorePlanBody> = {},
+): Promise<string> {
+  const { planId } = await givenReadyPlan(catalog, server, [], null, changes);
   const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId));
   await catalog.startRun(runId);
   await catalog.openWayBack(runId, factsOf(runId, facts), BEFORE, EXPIRY);
@@ -246,11 +272,11 @@ export async function finishedRestore(catalog: Catalog, server: ServerRecord, fa
 }
 
 /** Accepts the undo of a run and lets it swap; it holds the server. */
-export async function swappedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string): Promise<string> {
+export async function swappedUndo(catalog: Catalog, server: ServerRecord, ofRunId: string, facts: Partial<WayBackFacts> = {}): Promise<string> {
   const { planId } = await givenReadyUndoPlan(catalog, server, ofRunId);
   const { runId } = await catalog.acceptPlanned(restoreRequest(server.id, planId, { reason: 'back' }));
   await catalog.startRun(runId);
-  await catalog.takeWayBack(runId, ofRunId, factsOf(runId), BEFORE, EXPIRY);
+  await catalog.takeWayBack(runId, ofRunId, factsOf(runId, facts), BEFORE, EXPIRY);
   return runId;
 }
 

@@ -1,7 +1,7 @@
 import type { MarkerReading } from '../../src/contracts/profile';
 import { notReadValue, readValue, sideOf } from '../support/made-up-relations';
 import type { CatalogUnderTest } from './catalog.contract';
-import { givenServer, manifestOf } from './catalog.fixtures';
+import { backupRequest, finishedConfirm, givenReadyPlan, givenServer, manifestOf, succeeded, swappedRestore, swappedUndo } from './catalog.fixtures';
 
 /** A string that PostgreSQL refuses: NUL, and half a surrogate pair. */
 const UNSTORABLE = 'a\u0000b\ud800';
@@ -77,6 +77,76 @@ export function markerContract(subject: () => CatalogUnderTest): void {
       const bare = manifestOf(server, 2);
       await catalog.recordRecoveryPoint(bare, 'main');
       expect(await catalog.markersOf(bare.recoveryPointId)).toEqual([]);
+    });
+
+    it('for an image go once it is recorded: they stand with its recovery point', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const markers = [sideOf({ position: readValue('7') }, { of: 'server' })];
+      const manifest = manifestOf(server, 1, { version: 5, changes: { contained: [], partly: [], more: 0 }, facts: null, markers });
+      const other = manifestOf(server, 2, { markers });
+      for (const occasion of [manifest.runId, other.runId, `${manifest.runId}:live`]) await catalog.recordReadings(occasion, markers);
+      expect(await catalog.readingsOf(manifest.runId)).toEqual(markers);
+      await catalog.recordRecoveryPoint(manifest, 'main');
+      expect(await catalog.readingsOf(manifest.runId)).toEqual([]);
+      expect(await catalog.markersOf(manifest.recoveryPointId)).toEqual(markers);
+      for (const occasion of [other.runId, `${manifest.runId}:live`]) expect(await catalog.readingsOf(occasion)).toEqual(markers);
+      // Whoever finds an image in its repository has not taken it: its run may still be about to.
+      await catalog.adoptRecoveryPoint('setup', other, 'main', 'a'.repeat(64));
+      expect(await catalog.readingsOf(other.runId)).toEqual(markers);
+      await catalog.recordRecoveryPoint(other, 'main');
+      expect(await catalog.readingsOf(other.runId)).toEqual([]);
+    });
+
+    it('are forgotten when nobody can ask for them any more: an undo asks for what was read before the server was replaced', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const side = sideOf({ position: readValue('7') }, { of: 'server' });
+      const occasions: string[] = [];
+      const given = async (...names: readonly string[]): Promise<void> => {
+        for (const name of names) await catalog.recordReadings(name, [side]);
+        occasions.push(...names);
+      };
+      const ofRun = (runId: string): readonly string[] => [runId, `${runId}:recheck`, `${runId}:quarantine`, `${runId}:live`];
+      /** What is there afterwards. */
+      const forgotten = async (): Promise<readonly string[]> => {
+        await catalog.forgetReadings();
+        expect(await catalog.forgetReadings()).toBe(0);
+        const left: string[] = [];
+        for (const occasion of occasions) if ((await catalog.readingsOf(occasion)).length > 0) left.push(occasion);
+        return left;
+      };
+      // Those of the night are read again under the same name, and what nobody knows is left alone.
+      const always = [`night:${server.id}`, 'plan_unknown', 'run_unknown:recheck'];
+      const planRequest = { actor: 'alice', idempotencyKey: null, requestDigest: 'p', serverId: server.id, scenario: 'server', recoveryPointId: null } as const;
+      const { planId: planning } = await catalog.acceptPlan(planRequest);
+      const { planId: failed } = await catalog.acceptPlan(planRequest);
+      await catalog.failPlan(failed, { code: 'AGENT_ABSENT', message: 'nobody answers', hint: 'look' });
+      const { planId: ready } = await givenReadyPlan(catalog, server);
+      await given(...always, planning, failed, ready);
+      expect(await forgotten()).toEqual([...always, planning]);
+
+      const restore = await swappedRestore(catalog, server);
+      await given(...ofRun(restore));
+      expect(await forgotten()).toEqual([...always, planning, ...ofRun(restore)]);
+      await catalog.recordGoLive(restore);
+      await catalog.finishRun(restore, succeeded);
+      expect(await forgotten()).toEqual([...always, planning, `${restore}:recheck`]);
+
+      // The undo asks for it once more when the server is back, and the way back is taken by then.
+      const undo = await swappedUndo(catalog, server, restore);
+      await given(...ofRun(undo));
+      expect(await forgotten()).toEqual([...always, planning, `${restore}:recheck`, ...ofRun(undo)]);
+      await catalog.finishRun(undo, succeeded);
+      expect(await forgotten()).toEqual([...always, planning, `${undo}:recheck`]);
+      await finishedConfirm(catalog, server, undo);
+      expect(await forgotten()).toEqual([...always, planning]);
+
+      const { runId: backup } = await catalog.acceptBackup(backupRequest(server.id));
+      await given(backup);
+      expect(await forgotten()).toContain(backup);
+      await catalog.finishRun(backup, { state: 'failed', error: null });
+      expect(await forgotten()).toEqual([...always, planning]);
     });
 
     it('come back with a recovery point that is found in its repository; a hostile one keeps nothing from being found', async () => {

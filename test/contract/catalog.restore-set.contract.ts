@@ -210,9 +210,33 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
       ]);
       await catalog.markRecoveryPoint(first ?? '', 'damaged', 'bytes have changed');
       expect((await catalog.candidatePoints(db01.id)).map(({ id }) => id)).toEqual([newer.recoveryPointId]);
-      expect((await catalog.candidatePoints(db01.id, first)).map(({ id }) => id)).toEqual([newer.recoveryPointId, first]);
-      expect((await catalog.candidatePoints(db01.id, points[1])).map(({ id }) => id)).toEqual([newer.recoveryPointId]);
+      expect((await catalog.candidatePoints(db01.id, { named: first })).map(({ id }) => id)).toEqual([newer.recoveryPointId, first]);
+      expect((await catalog.candidatePoints(db01.id, { named: points[1] ?? '' })).map(({ id }) => id)).toEqual([newer.recoveryPointId]);
       expect(await codeOf(catalog.candidatePoints('srv_none'))).toBe('SERVER_NOT_FOUND');
+    });
+
+    // Hourly images, and an incident two days ago: the newest are all from after it.
+    it('reach back as far as an incident does, however many are younger, with the first of these: they tell how far the server had come', async () => {
+      const { catalog, servers } = await given();
+      const [, web01] = servers;
+      const ids: string[] = [];
+      for (let generation = 2; generation <= 60; generation += 1) {
+        ids[generation] = (await catalog.recordRecoveryPoint(manifestOf(web01, generation), 'main')).id;
+      }
+      await catalog.markRecoveryPoint(ids[47] ?? '', 'damaged', 'bytes have changed');
+      const found = async (bounds?: Parameters<Catalog['candidatePoints']>[1]): Promise<readonly number[]> =>
+        (await catalog.candidatePoints(web01.id, bounds)).map(({ id }) => Math.max(1, ids.indexOf(id)));
+      const down = (from: number, to: number): readonly number[] =>
+        Array.from({ length: from - to + 1 }, (_, index) => from - index).filter((one) => one !== 47);
+      const until = (generation: number): string => manifestOf(web01, generation).pointInTime;
+      expect(await found()).toEqual(down(60, 20));
+      expect(await found({ until: until(60) })).toEqual(down(60, 20));
+      expect(await found({ until: until(45) })).toEqual(down(56, 6));
+      expect(await found({ until: new Date(Date.parse(until(3)) - 1).toISOString() })).toEqual(down(12, 1));
+      expect(await found({ until: '2025-12-01T00:00:00.000Z' })).toEqual(down(10, 1));
+      // Whatever a choice could have found beside one that was named then is found again.
+      expect(await found({ named: ids[5] ?? '' })).toEqual(down(56, 5));
+      expect(await found({ named: ids[47] ?? '' })).toEqual([...down(60, 48), 47]);
     });
   });
 

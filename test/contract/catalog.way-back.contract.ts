@@ -14,6 +14,8 @@ import {
   finishedUndo,
   givenReadyPlan,
   givenServer,
+  KEPT_DATA,
+  manifestOf,
   refusal,
   restoreRequest,
   succeeded,
@@ -180,6 +182,24 @@ export function wayBackContract(subject: () => CatalogUnderTest): void {
       expect(await Promise.all([restore, undo, second, redo].map((id) => stateOf(catalog, id)))).toEqual(['undone', 'reverted', 'open', 'reverted']);
       await catalog.finishRun(redo, { state: 'failed', error: null });
       expect(await codeOf(catalog.acceptUndoPlan(undoPlanRequest(undo)))).toBe('WAY_BACK_NOT_FOUND');
+    });
+
+    it('of data leaves the server on the line that its disks are on, also when they were replaced in between', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const ofData = await finishedRestore(catalog, server, { volumes: [], nvramPath: null, data: KEPT_DATA });
+      const restore = await finishedRestore(catalog, server);
+      const restored = await lineageOf(catalog);
+      await finishedConfirm(catalog, server, restore);
+      const undo = await swappedUndo(catalog, server, ofData, { volumes: [], nvramPath: null, data: { ...KEPT_DATA, undone: true } });
+      expect(await catalog.getWayBack(undo)).toMatchObject({ lineageBefore: restored, lineageAfter: restored });
+      expect(await lineageOf(catalog)).toBe(restored);
+      await catalog.revertWayBack(undo);
+      expect(await lineageOf(catalog)).toBe(restored);
+      expect(await stateOf(catalog, ofData)).toBe('open');
+      // What that data restore has kept brings no disks back: nothing of the line that it was on is kept for it.
+      const old = await catalog.recordRecoveryPoint(manifestOf(server, 90), 'main');
+      expect((await catalog.retentionPoints(server.id)).find(({ id }) => id === old.id)).toMatchObject({ line: null });
     });
 
     it('is closed for good when the kept volumes are deleted', async () => {

@@ -186,10 +186,15 @@ export class ApiHarness {
   }
 
   /** A plan that is ready, made behind the API's back. */
-  async readyPlan(server: ServerRecord, point: ImageRecoveryPointView, findings: readonly Finding[] = []): Promise<string> {
+  async readyPlan(
+    server: ServerRecord,
+    point: ImageRecoveryPointView,
+    findings: readonly Finding[] = [],
+    changes: Partial<RestorePlanBody> = {},
+  ): Promise<string> {
     const request = { actor: 'test', idempotencyKey: null, requestDigest: '', serverId: server.id, scenario: 'server', recoveryPointId: point.id } as const;
     const { planId } = await this.catalog.acceptPlan(request);
-    await this.completePlan(planId, server, point, findings);
+    await this.completePlan(planId, server, point, findings, changes);
     return planId;
   }
 
@@ -205,8 +210,8 @@ export class ApiHarness {
   }
 
   /** A restore that has swapped the volumes and waits before go-live, as after `--hold`. */
-  async waitingRestore(server: ServerRecord, point: ImageRecoveryPointView): Promise<string> {
-    const planId = await this.readyPlan(server, point);
+  async waitingRestore(server: ServerRecord, point: ImageRecoveryPointView, changes: Partial<RestorePlanBody> = {}): Promise<string> {
+    const planId = await this.readyPlan(server, point, [], changes);
     const { runId } = await this.catalog.acceptPlanned({
       actor: 'test',
       idempotencyKey: null,

@@ -1,5 +1,6 @@
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { ServerRecord } from '../../src/catalog/catalog';
+import { applyingAgain } from '../contract/catalog.fixtures';
 import { ApiHarness } from './api-harness';
 import { cli } from './cli-harness';
 
@@ -20,7 +21,7 @@ describe('a restore that waits for a sign-off', () => {
 
   /** As a worker leaves it: the server is restored, and people have to say what they have applied again. */
   const waiting = async (): Promise<string> => {
-    const runId = await api.waitingRestore(server, point);
+    const runId = await api.waitingRestore(server, point, applyingAgain(CHANGE));
     await api.catalog.recordStep(runId, { seq: 91, key: 'sign-off', title: 'Wait until somebody has signed off', state: 'waiting' });
     return runId;
   };
@@ -53,6 +54,18 @@ describe('a restore that waits for a sign-off', () => {
   ])('is not signed off with %s', async (_what, body) => {
     const runId = await waiting();
     expect(await signOff(runId, body)).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
+    expect(await api.catalog.getDecision(runId, 'sign-off')).toBeNull();
+  });
+
+  it('is not signed off with another change: what it waits for is said', async () => {
+    const runId = await waiting();
+    const other = CHANGE.replace('01', '02');
+    expect(await signOff(runId, { reason: 'done', notApplied: [other] })).toMatchObject({
+      status: 422,
+      body: { code: 'REQUEST_INVALID', detail: `Run ${runId} waits for no "${other}": it waits for "${CHANGE}".` },
+    });
+    const typed = await cli(api, ['run', 'sign-off', runId, '--not-applied', other, '--reason', 'x']);
+    expect(typed).toMatchObject({ code: 2, stderr: expect.stringContaining(CHANGE) as string });
     expect(await api.catalog.getDecision(runId, 'sign-off')).toBeNull();
   });
 

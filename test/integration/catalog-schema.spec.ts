@@ -476,6 +476,21 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('let what was read for images go that stand with their recovery points, and nothing else', async () => {
+    const since = ALL.slice(ALL.indexOf('ForgottenReadings1766000000000'));
+    expect(await revertMigrations(postgres.ownerUrl, since.length)).toEqual([...since].reverse());
+    const sides = ['run_0', 'run_0:recheck', 'plan_1'].map((occasion) => `('${occasion}', 'standby', 'db02', 'peer', '{}', now())`);
+    await postgres.query(postgres.ownerUrl, `INSERT INTO marker_reading VALUES ${sides.join(', ')}`);
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual(since);
+    expect(await postgres.query(postgres.ownerUrl, 'SELECT occasion FROM marker_reading ORDER BY occasion')).toEqual([
+      { occasion: 'plan_1' },
+      { occasion: 'run_0:recheck' },
+    ]);
+    // With the right that comes with it.
+    await postgres.query(postgres.appUrl, 'DELETE FROM marker_reading');
+    expect(await drift()).toEqual([]);
+  });
+
   it.each([
     ['markers of a recovery point that nobody knows', `INSERT INTO recovery_point_markers VALUES ('rp_9', '[]')`, 'recovery_point_markers_point_fkey'],
     ['a reading of neither side', `INSERT INTO marker_reading VALUES ('plan_1', 'r', 'p', 'each', '{}', now())`, 'marker_reading_side_check'],

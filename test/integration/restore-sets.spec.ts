@@ -108,6 +108,27 @@ describe('restore sets', () => {
     expect(await plan()).toMatchObject({ status: 202, body: { basis: 'reseed' } });
   });
 
+  it('are planned to before an incident, also where more images were taken since than are looked at', async () => {
+    await image({ db01: '7', web01: '7' });
+    const old = { ...points };
+    const incidentAt = new Date().toISOString();
+    for (const name of SERVERS) {
+      const server = await api.catalog.getServer(name);
+      for (let generation = 2; generation <= 60; generation += 1) {
+        const pointInTime = new Date(Date.parse(incidentAt) + generation * 60_000).toISOString();
+        await api.catalog.recordRecoveryPoint({ ...manifestOf(server, generation), pointInTime }, 'main');
+      }
+    }
+    const { status, body } = await plan({ servers: SERVERS, incidentAt });
+    expect(status).toBe(202);
+    expect(setOf(body).members.map(({ recoveryPointId }) => recoveryPointId)).toEqual(SERVERS.map((name) => old[name]?.id));
+    const before = new Date(Date.parse(incidentAt) - 86_400_000).toISOString();
+    expect(await plan({ servers: SERVERS, incidentAt: before })).toMatchObject({
+      status: 404,
+      body: { code: 'NO_RECOVERY_POINT', detail: expect.stringContaining(`from before the incident at ${before}`) as string },
+    });
+  });
+
   it('are planned once for one key, also when a recovery point or the group is gone meanwhile', async () => {
     await image({ db01: '7', web01: '7' });
     const headers = { 'Idempotency-Key': 's' };

@@ -121,6 +121,10 @@ export class FakeChanges {
     }
   };
 
+  appliedIn(runId: string): readonly string[] {
+    return this.applied.filter((row) => row.runId === runId).map(({ changeId }) => changeId);
+  }
+
   find: Catalog['findChange'] = async (serverId, externalId) => {
     const row = this.of(serverId).find((one) => one.externalId === externalId);
     return row === undefined ? null : this.view(row);

@@ -22,6 +22,12 @@ export class FakeMarkers {
       .sort(([one], [other]) => (one < other ? -1 : 1))
       .map(([, row]) => sideReadings(row));
 
+  forget(isForgotten: (occasion: string) => boolean): number {
+    const gone = [...this.readings].filter(([, { occasion }]) => isForgotten(occasion));
+    for (const [key] of gone) this.readings.delete(key);
+    return gone.length;
+  }
+
   /** With a recovery point that is recorded. */
   keep(recoveryPointId: string, markers: readonly SideReadings[] | undefined): void {
     if (markers !== undefined && markers.length > 0) this.captured.set(recoveryPointId, storableMarkers(markers));

@@ -5,6 +5,7 @@ import type { PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, VerificationR
 import {
   isHeldAlready,
   linesOf,
+  type OpenWayBack,
   PLANNING_MS,
   possibleParents,
   recoveryPointUses,
@@ -36,7 +37,7 @@ export interface RetentionSurroundings {
   policies(): ReadonlyMap<string, PolicyRow>;
   plans(): readonly RestorePlanRow[];
   runs(): readonly RunRow[];
-  openWayBacks(serverId: string): Promise<readonly { readonly runId: string; readonly lineageBefore: string }[]>;
+  openWayBacks(serverId: string): Promise<readonly OpenWayBack[]>;
   verifications(): readonly VerificationRow[];
   transfers(): readonly OffsiteTransferRow[];
   copies(): readonly OffsiteCopyRow[];

@@ -23,6 +23,8 @@ export interface FakeWorld {
   lockOf(serverId: string): ServerLockRow | undefined;
   runs(): readonly RunRow[];
   isRunningSet(setId: string | null): boolean;
+  /** Ids of the changes that people apply again in it. */
+  changesToSignOff(run: RunRow): readonly string[];
   setLineage(serverId: string, lineageId: string): void;
   append(event: AuditEvent): void;
 }
@@ -83,7 +85,7 @@ export class FakeWayBacks implements Methods {
     const { fencingToken } = this.requireHold(run);
     const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
     const at = this.world.now();
-    const lineageAfter = taken.lineageBefore;
+    const lineageAfter = taken.data === null ? taken.lineageBefore : server.lineageId;
     const row = openedWayBack(
       { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at },
       at,
@@ -158,7 +160,7 @@ export class FakeWayBacks implements Methods {
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
       const setId = restoreSetOf(run);
       if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && this.world.isRunningSet(setId)) throw goesLiveWithSet(runId, setId);
-      const notApplied = notAppliedWith(kind, request.notApplied);
+      const notApplied = notAppliedWith(runId, kind, request.notApplied, this.world.changesToSignOff(run));
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied });
       this.world.append({

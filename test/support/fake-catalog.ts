@@ -1,4 +1,4 @@
-import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
+import { RECOVERY_POINT_KIND_OF, type PlanBody } from '../../src/contracts/plan';
 import { randomUUID } from 'node:crypto';
 import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
 import { storableText } from '../../src/audit/storable';
@@ -71,9 +71,9 @@ import { stateFound } from '../../src/catalog/recovery-point-chain';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
 import { isAhead } from '../../src/domain/clock-skew';
 import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
-import { runFinished } from '../../src/domain/run-actions';
+import { changesToSignOff, runFinished } from '../../src/domain/run-actions';
 import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/domain/steps/step-transition';
-import { candidatePoint, MAX_CANDIDATES } from '../../src/catalog/marker-store';
+import { AFTER_NAMED, candidatePoint, MAX_BOUNDS, MAX_CANDIDATES } from '../../src/catalog/marker-store';
 import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
 import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts';
 import { storableError } from '../../src/catalog/storable-error';
@@ -150,6 +150,10 @@ export class FakeCatalog implements Catalog {
       lockOf: (serverId) => this.locks.get(serverId),
       runs: () => this.runList(),
       isRunningSet: (setId) => this.restoreSets.isRunning(setId),
+      changesToSignOff: ({ id, planId }) => {
+        const body = planId === null ? null : this.plan(planId).body;
+        return changesToSignOff(body === null ? null : (JSON.parse(body) as PlanBody), this.changes.appliedIn(id));
+      },
       setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
       append: (event) => this.append(event),
     });
@@ -363,15 +367,29 @@ export class FakeCatalog implements Catalog {
   getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
   recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
   readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
+  forgetReadings: Catalog['forgetReadings'] = async () =>
+    this.markers.forget((occasion) => {
+      const plan = this.plans.get(occasion);
+      if (plan !== undefined) return plan.state !== 'planning';
+      const [id = '', moment] = occasion.split(':');
+      const run = this.runs.get(id);
+      if (run === undefined || !isFinal(run.state)) return false;
+      const wayBack = moment === 'recheck' ? this.wayBacks.wayBackOf(id) : undefined;
+      const closing = this.runs.get(wayBack?.closedBy ?? '');
+      return wayBack?.state !== 'open' && (closing === undefined || isFinal(closing.state));
+    });
   markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
-  candidatePoints: Catalog['candidatePoints'] = async (serverId, named = null) => {
+  candidatePoints: Catalog['candidatePoints'] = async (serverId, { until = null, named } = {}) => {
     this.server(serverId);
     const images = this.pointsOf(serverId)
       .filter(({ kind }) => kind === 'image')
       .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
-    const newest = images.filter(({ state }) => state === 'usable').slice(0, MAX_CANDIDATES);
-    const other = images.filter(({ id }) => id === named && !newest.some((point) => point.id === id));
-    return Promise.all([...newest, ...other].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
+    const usable = images.filter(({ state }) => state === 'usable');
+    const own = images.find(({ id }) => id === named);
+    const last = own?.pointInTime ?? (until === null ? new Date(8.64e15) : new Date(until));
+    const after = usable.filter(({ pointInTime }) => pointInTime > last).slice(own === undefined ? -MAX_BOUNDS : -AFTER_NAMED);
+    const before = own === undefined ? usable.filter(({ pointInTime }) => pointInTime <= last).slice(0, MAX_CANDIDATES) : [own];
+    return Promise.all([...after, ...before].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
   };
 
   askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);
@@ -461,8 +479,11 @@ export class FakeCatalog implements Catalog {
     return 'added';
   };
 
-  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) =>
-    this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) => {
+    const recorded = this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
+    this.markers.forget((occasion) => occasion === manifest.runId);
+    return recorded;
+  };
   adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing, facts) =>
     this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing), facts ?? null);
 

@@ -29,7 +29,7 @@ export async function chooseSet(
   const relations = await catalog.listRelations();
   const known: SetServer[] = [];
   for (const { id, name } of servers) {
-    known.push(setServer(name, await catalog.candidatePoints(id), until));
+    known.push(setServer(name, await catalog.candidatePoints(id, { until }), until));
   }
   const empty = known.filter(({ points }) => points.length === 0).map(({ name }) => name);
   if (empty.length > 0) {

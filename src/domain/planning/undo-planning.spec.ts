@@ -262,6 +262,8 @@ describe('planUndo of a restore of data', () => {
     const changes = [{ effect: 'replaced', what: 'files', count: 1, bytes: 1, examples: [] }] as const;
     const plan = planUndo(source({ data: record }), survey({ data: { changes, findings: [], losses: ['What was written since.'] } }), NOW);
     expect(plan).toMatchObject({ volumes: [], losses: ['What was written since.'], data: { record, changes } });
+    // The disks go on as they are, whatever line they were on when the data was placed.
+    expect(plan.lineage).toEqual({ now: 'l1', then: 'l1' });
     expect(plan.steps.map(({ key }) => key)).toEqual(['check', 'fence', 'return', 'record']);
     expect(plan.findings).toEqual([
       { code: 'SERVER_ALIVE', severity: 'ok', message: 'The server runs on; its data goes back.', evidence: ['power state running'] },

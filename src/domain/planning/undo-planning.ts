@@ -44,7 +44,8 @@ export function planUndo(source: UndoSource, survey: UndoSurvey, now: Date, rela
     undoes: { runId: wayBack.runId, kind: undoneRun.kind, swappedAt: wayBack.createdAt, wentLiveAt: wayBack.wentLiveAt, reason: undoneRun.reason },
     volumes,
     generationId: { now: present?.generationId ?? null, then: survey.wayBack?.generationId ?? null },
-    lineage: { now: source.lineageId, then: wayBack.lineageBefore },
+    // Data goes back on the disks that the server has, also when they were replaced since.
+    lineage: { now: source.lineageId, then: data === null ? wayBack.lineageBefore : source.lineageId },
     returnsTo: before,
     before: stateNow(present),
     // A server that did not answer before the restore cannot be waited for after the undo.

@@ -153,6 +153,23 @@ describe('the recovery points of a set', () => {
       expect(basis(there, there, 'yes')).toBe('readings');
       expect(basis(missing, there, 'yes')).not.toBe('readings');
     });
+
+    // The image of the peer may be far younger: what it saw of the server then is no reading of what the server goes back to.
+    it('are not known to agree by what the peer saw of the server, where the server itself was not read', () => {
+      const unread = there(point('db01', 20, { own: 9, peer: 7 }));
+      const failed: MarkerReading = { state: 'failed', code: 'PROBE_FAILED', message: 'no answer', at: at(19.5) };
+      const older = {
+        ...unread,
+        markers: unread.markers.map((side) => (side.of === 'server' ? { ...side, readings: { ...side.readings, count: failed } } : side)),
+      };
+      const later = there(point('db01', 40, { own: 12, peer: 12 }));
+      const peers = [point('db02', 50, { own: 9, peer: 9 }), point('db02', 30, { own: 8, peer: 9 })].map(there);
+      const servers = [
+        { name: 'db01', points: [older], known: [later, older] },
+        { name: 'db02', points: peers, known: peers },
+      ];
+      expect(chooseAgreeingPoints({ servers, relations: RELATIONS, profiles: asks('no'), now: NOW }).basis).not.toBe('readings');
+    });
   });
 
   it('are not chosen by a reading from another line of disks', () => {
@@ -226,10 +243,15 @@ it('never lets a follower that really is ahead go back beside its leader, whatev
       follower.push(Math.min(leader[minute] ?? 0, (follower[minute - 1] ?? 0) + chance.below(4)));
     }
     const held = (server: string, minute: number): number => (server === 'db01' ? leader : follower)[minute] ?? 0;
+    const unread = (side: SideReadings): SideReadings => ({
+      ...side,
+      readings: { count: { state: 'failed', code: 'PROBE_FAILED', message: 'no answer', at: side.readings['count']?.at ?? '' } },
+    });
     const images = (server: string): CandidatePoint[] =>
       Array.from({ length: 1 + chance.below(4) }, () => 2 + chance.below(minutes - 2)).map((minute) => {
         const readAt = minute - 1 - chance.below(2);
-        return point(server, minute, { own: held(server, readAt), peer: held(other(server), readAt), readAt });
+        const image = point(server, minute, { own: held(server, readAt), peer: held(other(server), readAt), readAt });
+        return { ...image, markers: image.markers.map((side) => (chance.is(20) ? unread(side) : side)) };
       });
     const choice = choose(images('db01'), images('db02'));
     if (choice.basis !== 'readings') return;

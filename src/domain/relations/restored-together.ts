@@ -65,18 +65,18 @@ export function judgeTogether(pair: RelationPair, relations: readonly Relation[]
     return { findings: findings.map(nobodyWasAsked), steps };
   };
   // A rule that looks at one of them alone is the same as in any plan.
-  if (wantedMarkers(pair.profile, 'plan').peer.size === 0) return { basis: 'readings', ...judged(sides.server[0] ?? null, null) };
+  if (wantedMarkers(pair.profile, 'plan').peer.size === 0) return { basis: 'readings', ...judged(sides.own, null) };
   if (wereFrozenTogether(server.point, peer.point)) {
-    const { findings, steps } = judged(latest(sides.server), earliest(sides.peer));
+    const { findings, steps } = judged(latest([sides.own, ...sides.seenByPeer]), earliest(sides.peer));
     return { basis: 'freeze', findings: [...withoutOk(findings), restsOnFreeze(pair, server.point)], steps };
   }
   const least = ownOf(pair, relations, peer.point);
   const most = earliest(sides.peerAfter);
-  const atLeast = judged(sides.server[0] ?? null, least);
+  const atLeast = judged(sides.own, least);
   if (least === null || most === null) {
     return { basis: null, findings: [...withoutOk(atLeast.findings), notBounded(pair, peer.point, least === null)], steps: atLeast.steps };
   }
-  const atMost = judged(sides.server[0] ?? null, most);
+  const atMost = judged(sides.own, most);
   return {
     basis: 'readings',
     findings: [...allOf(atLeast.findings, atMost.findings, sameFinding), restoredTogether(pair, peer.point)],
@@ -102,8 +102,10 @@ export const wereFrozenTogether = (one: CandidatePoint, other: CandidatePoint): 
 type Readings = Readonly<Record<string, MarkerReading>>;
 
 interface Sides {
-  /** What was read of the server before its point in time; the first is its own. */
-  readonly server: readonly Readings[];
+  /** What the server said of itself right before its point in time: the least that its image holds. Null: it was not read. */
+  readonly own: Readings | null;
+  /** What was read of the server before the peer's point in time. Without a common freeze that may be far later than its own, and says nothing of what it goes back to. */
+  readonly seenByPeer: readonly Readings[];
   /** What was read of the peer before the freeze. */
   readonly peer: readonly Readings[];
   /** What was read of it after its point in time, on the same line of disks. */
@@ -113,11 +115,14 @@ interface Sides {
 function sidesOf(pair: RelationPair, relations: readonly Relation[], server: TogetherSide, peer: TogetherSide): Sides {
   const asked = markersTogether(pair);
   const own = readingsIn(server.point, pair.relation.name, pair.peer.server, 'server', asked.server);
-  const seenByPeer = backwards(pair, relations).map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer', asked.server));
+  const seenByPeer = backwards(pair, relations)
+    .map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer', asked.server))
+    .filter(isThere);
   const ownOfPeer = ownOf(pair, relations, peer.point);
   const seen = readingsIn(server.point, pair.relation.name, pair.peer.server, 'peer', asked.peer);
   return {
-    server: [own, ...seenByPeer].filter(isThere),
+    own,
+    seenByPeer,
     peer: [seen, ownOfPeer].filter(isThere),
     peerAfter: peer.others
       .filter(({ lineageId }) => lineageId === peer.point.lineageId)
@@ -152,7 +157,7 @@ const lastOf = (readings: Readings): number => Math.max(...Object.values(reading
 /** A side may lack a marker that is read from the other side alone: that one is taken from there. */
 const overlaid = (sides: readonly Readings[]): Readings | null => (sides.length === 0 ? null : (Object.assign({}, ...sides) as Readings));
 const earliest = (sides: readonly Readings[]): Readings | null => overlaid([...sides].sort((a, b) => firstOf(b) - firstOf(a)));
-const latest = (sides: readonly Readings[]): Readings | null => overlaid([...sides].sort((a, b) => lastOf(a) - lastOf(b)));
+const latest = (sides: readonly (Readings | null)[]): Readings | null => overlaid(sides.filter(isThere).sort((a, b) => lastOf(a) - lastOf(b)));
 
 const whereOf = ({ id, pointInTime }: CandidatePoint): string => `${id} (${pointInTime})`;
 

@@ -12,6 +12,7 @@ function world(
     readonly away?: ReadonlySet<string>;
     readonly needed?: ReadonlySet<string>;
     readonly judgeFails?: boolean;
+    readonly forgotten?: number;
     readonly failed?: readonly { readonly serverId: string; readonly error: unknown }[];
     readonly inUse?: ReadonlyMap<string, string>;
     readonly canForget?: boolean;
@@ -30,6 +31,10 @@ function world(
         if (changes.judgeFails === true) throw new ModosuError('CATALOG_UNAVAILABLE', 'away');
         done.push(`judges ${keptMs} ${String(isTrusted(new Date('2026-03-01T00:00:00Z')))}${removesData ? ' data too' : ''}`);
         return { expired: 0, returned: 0, deleted: 0, failed: changes.failed ?? [] };
+      },
+      forgetReadings: async () => {
+        if (changes.judgeFails === true) throw new ModosuError('CATALOG_UNAVAILABLE', 'away');
+        return changes.forgotten ?? 0;
       },
       listRemovals: async () => changes.next?.() ?? changes.removals ?? [],
       recordRemoved: async (id: string) => void done.push(`recorded ${id}`),
@@ -63,7 +68,7 @@ function world(
     await keeper.remove(signal);
     await keeper.removeData(signal);
   };
-  return { done, warnings, told, pass, wait: (ms: number) => (nowMs += ms) };
+  return { done, warnings, told, pass, keeper, wait: (ms: number) => (nowMs += ms) };
 }
 
 const removal = (id: string, repository: string): Removal => ({ kind: 'image', recoveryPointId: id, serverId: 'srv_1', repository });
@@ -73,6 +78,18 @@ it('removes what is deleted, and says so only then', async () => {
   const { done, pass } = world({ removals: [removal('rp_1', 'main')] });
   await pass();
   expect(done).toEqual(['judges 1000 true data too', 'removed rp_1 from main', 'recorded rp_1']);
+});
+
+it('forgets readings that nobody asks for, tells only where there were some, and tries again', async () => {
+  const { told, keeper } = world({ forgotten: 3 });
+  await keeper.forget();
+  expect(told).toEqual(['removed what was read for plans and runs that are over']);
+  const idle = world();
+  await idle.keeper.forget();
+  expect(idle.told).toEqual([]);
+  const away = world({ judgeFails: true });
+  await away.keeper.forget();
+  expect(away.warnings).toEqual(['removing readings that nobody asks for: it failed and is tried again']);
 });
 
 it('trusts no clock that has jumped ahead', async () => {

@@ -14,7 +14,7 @@ import { Attempts } from './attempts';
  * between is made up for. May be done by several workers at once.
  */
 export interface RetentionDependencies {
-  readonly catalog: Pick<Catalog, 'retireRecoveryPoints' | 'listRemovals' | 'recordRemoved' | 'dataInUseBy'>;
+  readonly catalog: Pick<Catalog, 'retireRecoveryPoints' | 'listRemovals' | 'recordRemoved' | 'dataInUseBy' | 'forgetReadings'>;
   readonly imageRepository: ActivityDependencies['imageRepository'];
   readonly dataRepository: ActivityDependencies['dataRepository'];
   /** How long what has expired can be had back. */
@@ -63,6 +63,14 @@ export class RetentionKeeper {
       if (expired + returned + deleted > 0) log.info({ expired, returned, deleted }, 'retention has judged recovery points');
       const [first] = failed;
       if (first !== undefined) throw new Error(`${failed.length} server(s) could not be judged, the first is ${first.serverId}`, { cause: first.error });
+    });
+  }
+
+  /** Removes what was read of servers and their peers for plans and runs that nobody asks for any more: every copy of the catalogue would have it. */
+  async forget(): Promise<void> {
+    await this.attempts.attempt('removing readings that nobody asks for', async () => {
+      const sides = await this.dependencies.catalog.forgetReadings();
+      if (sides > 0) this.dependencies.log.info({ sides }, 'removed what was read for plans and runs that are over');
     });
   }
 
@@ -181,5 +189,5 @@ export async function retainUntil(signal: AbortSignal, dependencies: RetentionDe
       await delay(intervalMs, undefined, { signal }).catch(() => undefined);
     }
   };
-  await Promise.all([again(() => keeper.judge()), again(() => keeper.remove(signal)), again(() => keeper.removeData(signal))]);
+  await Promise.all([again(() => keeper.judge()), again(() => keeper.forget()), again(() => keeper.remove(signal)), again(() => keeper.removeData(signal))]);
 }
