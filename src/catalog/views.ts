@@ -10,7 +10,6 @@ import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, Reco
 import { storedBytes } from '../domain/planning/backup-rules';
 import { STALLED_AFTER_MS } from '../domain/progress-meter';
 import { allowedRunActions } from '../domain/run-actions';
-import { inOrderOfTheirBeginning } from '../domain/steps/step-order';
 import { isFinalStep, type StoredStep } from '../domain/steps/step-transition';
 import type { ServerRecord } from './catalog';
 import { decommissioningOf } from './decommissioned-row';
@@ -259,7 +258,7 @@ export function runView(
     finishedAt: iso(finishedAt),
     allowedActions: allowedRunActions({ ...row, decided, goesLiveWithSet, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
     wayBack,
-    steps: inOrderOfTheirBeginning(steps).map((step) => stepView(step, now)),
+    steps: steps.map((step) => stepView(step, now)),
   };
 }
 

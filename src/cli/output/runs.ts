@@ -3,6 +3,7 @@ import type { ErrorSummary } from '../../contracts/errors';
 import { isFinal, type DecisionKind, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
 import { progressText } from './progress';
+import { inOrderOfTheirBeginning } from './step-order';
 import { fields, plain, table, utc } from './text';
 import { wayBackText } from './way-backs';
 
@@ -77,10 +78,11 @@ function elapsed(run: RunView, now: Date): string {
 
 function stepsText(run: RunView, printer: Printer, now: Date): string {
   if (run.steps.length === 0) return isFinal(run.state) ? '' : 'Steps\n  none yet';
-  const rows = run.steps.map((step) => [String(step.seq), step.state, step.key, step.title, duration(step), evidence(step, now)]);
+  const steps = inOrderOfTheirBeginning(run.steps);
+  const rows = steps.map((step) => [String(step.seq), step.state, step.key, step.title, duration(step), evidence(step, now)]);
   const lines = table(['#', 'STATE', 'STEP', 'WHAT', 'TOOK', 'EVIDENCE'], rows).split('\n');
   const painted = lines.map((text, index) => {
-    const state = run.steps[index - 1]?.state;
+    const state = steps[index - 1]?.state;
     if (state === 'failed') return printer.paint('red', text);
     return state === 'running' || state === 'waiting' ? printer.paint('bold', text) : text;
   });

@@ -1,14 +1,13 @@
 import { inOrderOfTheirBeginning } from './step-order';
 
-const at = (minute: number) => new Date(Date.UTC(2026, 2, 1, 3, minute));
+const at = (minute: number) => new Date(Date.UTC(2026, 2, 1, 3, minute)).toISOString();
 const step = (key: string, began: number | null = null, ended: number | null = null) => ({
   key,
   startedAt: began === null ? null : at(began),
   finishedAt: ended === null ? null : at(ended),
 });
-/** Numbered as they are given, and given to it backwards. */
 const order = (...steps: readonly ReturnType<typeof step>[]): string =>
-  inOrderOfTheirBeginning(steps.map((one, index) => ({ ...one, seq: index + 1 })).reverse())
+  inOrderOfTheirBeginning(steps)
     .map(({ key }) => key)
     .join(' ');
 
@@ -39,5 +38,12 @@ describe('the order of steps', () => {
   it('has it before what never came, because the run had failed, and after what was left out before', () => {
     expect(order(step('swap', 1, 5), step('go-live', null, 7), step('record', null, 7), step('found', 5, 7))).toBe('swap found go-live record');
     expect(order(step('swap', 1, 2), step('attach', null, 3), step('go-live'), step('record'), step('found', 5))).toBe('swap attach found go-live record');
+  });
+
+  it('is not led past the go-live by what was planned for after it and is not wanted any more', () => {
+    expect(order(step('swap', 1), step('go-live'), step('rule:live', null, 2), step('record'), step('found', 5))).toBe('swap found go-live rule:live record');
+    expect(order(step('swap', 1), step('go-live', 6), step('rule:live', null, 2), step('record', 7), step('found', 5))).toBe(
+      'swap found go-live rule:live record',
+    );
   });
 });
