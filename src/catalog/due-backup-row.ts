@@ -1,4 +1,4 @@
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/estate';
 import type { DueBackupView } from '../contracts/due-backup';
 import { DEFAULT_MAX_INCREMENTS, type Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';

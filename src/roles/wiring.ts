@@ -9,7 +9,7 @@ import { requireDataAddresses, type Config, type ServiceConfig } from '../config
 import { credentialVariables } from '../config/credential-variables';
 import type { Log } from '../config/log';
 import { programVersion } from '../config/version';
-import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/estate';
 import { ModosuError } from '../contracts/errors';
 import { offsiteLocation } from '../contracts/offsite';
 import { DeclaredStores } from '../credentials/declared-stores';

@@ -28,10 +28,10 @@ import {
   recommissionedDetails,
 } from '../../src/catalog/decommissioned-row';
 import type { BackupSetRow, PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
-import { compareEstate } from '../../src/catalog/estate-diff';
+import { compareEstate } from '../../src/domain/estate/compare-estate';
 import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
 import { policyRecord, policyRow } from '../../src/catalog/policy-row';
-import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/estate';
 import type { Relation } from '../../src/contracts/relation';
 import { concerns } from '../../src/catalog/relation-store';
 import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';

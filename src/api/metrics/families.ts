@@ -182,7 +182,7 @@ const counter = (name: string, help: string, samples: readonly Sample[]): Family
 
 const OUTCOMES: readonly RunState[] = ['succeeded', 'failed', 'cancelled'];
 
-interface ProtectedThing {
+interface MeasuredThing {
   /** One that is not declared any more gets no new recovery points, and nobody waits for any. */
   readonly declared: boolean;
   readonly labels: { readonly server: string; readonly kind: string; readonly data_set: string };
@@ -190,7 +190,7 @@ interface ProtectedThing {
 }
 
 /** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there; when it is decommissioned only these. */
-function thingsOf({ id, name, protection, decommissioned }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
+function thingsOf({ id, name, protection, decommissioned }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly MeasuredThing[] {
   const own = all.filter(({ serverId }) => serverId === id);
   const declared = new Set(decommissioned === null ? [null, ...protection.dataSets.map((dataSet) => dataSet.name)] : []);
   return [...new Set([...declared, ...own.map(({ dataSet }) => dataSet)])].map((dataSet) => ({

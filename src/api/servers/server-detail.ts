@@ -1,5 +1,6 @@
 import type { ServerRecord } from '../../catalog/catalog';
-import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import type { ServerDetailView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import { ModosuError, toModosuError, type ErrorSummary } from '../../contracts/errors';
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';

@@ -14,8 +14,8 @@ import {
   type DecommissionRequest,
   type RecommissionRequest,
   type ServerDetailView,
-  type ServerView,
 } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import { DEFAULT_MAX_INCREMENTS } from '../../contracts/policy';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RetentionPreview } from '../../contracts/retention';

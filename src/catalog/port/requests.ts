@@ -1,4 +1,4 @@
-import type { ServerView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import type { TokenScope, TokenView } from '../../contracts/api/token';
 import type { ApplyAgain } from '../../contracts/change';
 import type { DataSelection } from '../../contracts/data';
@@ -14,13 +14,6 @@ export type Actor = string;
 /** A server as it is kept is what the API shows of it. */
 export type ServerRecord = ServerView;
 
-/** An estate server together with the identity its hypervisor gave; made by whoever applies the estate. */
-export interface ResolvedServer {
-  readonly name: string;
-  readonly uuid: string;
-  readonly domainName: string;
-}
-
 /** A server as its images describe it. */
 export interface AdoptedServer {
   readonly id: string;
@@ -30,12 +23,6 @@ export interface AdoptedServer {
   readonly repository: string;
   /** Of its newest image. */
   readonly lineageId: string;
-}
-
-/** How an estate is compared and applied. */
-export interface EstateOptions {
-  /** Policies, groups and relations that the file does not declare any more are deleted. Default: false. */
-  readonly prune?: boolean;
 }
 
 /** A token as everybody may see it: its secret is nowhere. */

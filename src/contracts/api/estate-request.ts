@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { estateSchema, type EstateChange } from './estate';
+import { ESTATE_CHANGES, ESTATE_SUBJECTS, type EstateChange } from '../estate';
+import { estateSchema } from './estate';
 
 export const estateRequestSchema = z
   .strictObject({
@@ -16,9 +17,9 @@ export const estateChangesSchema = z
   .object({
     changes: z.array(
       z.object({
-        subject: z.enum(['hypervisor', 'repository', 'offsite', 'policy', 'server', 'group', 'relation']),
+        subject: z.enum(ESTATE_SUBJECTS),
         name: z.string(),
-        change: z.enum(['create', 'update', 'unchanged', 'kept', 'delete']),
+        change: z.enum(ESTATE_CHANGES),
         fields: z.array(z.string()),
         note: z.string().optional().meta({ description: 'What should be known of it beside what changes.' }),
       }) satisfies z.ZodType<EstateChange>,
