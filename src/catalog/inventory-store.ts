@@ -91,6 +91,12 @@ export async function requireServer(manager: EntityManager, serverId: string): P
   return serverRecord(row);
 }
 
+/** Null: it has none. */
+export async function policyOf(manager: EntityManager, { policy: name }: ServerRecord): Promise<Policy | null> {
+  const row = name === null ? null : await manager.findOneBy(PolicyEntity, { name });
+  return row === null ? null : policyRecord(row);
+}
+
 /** Names by id. */
 export async function serverNames(manager: EntityManager, serverIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const ids = [...new Set(serverIds)];

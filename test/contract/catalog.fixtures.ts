@@ -40,7 +40,6 @@ export const backupRequest = (serverId: string, changes: Partial<AcceptBackupReq
   reason: 'before the upgrade',
   mode: 'offline',
   allowCrashConsistent: false,
-  maxIncrements: 13,
   ...changes,
 });
 

@@ -740,7 +740,7 @@ export class FakeCatalog implements Catalog {
   acceptBackup: Catalog['acceptBackup'] = async (request) =>
     this.accept('backup-image', request, newId('run'), (runId) => {
       const server = this.serverInService(request.serverId);
-      const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
+      const input = backupInput(server, request, this.policyOf(server), this.lock(server, runId), newId('rp'));
       this.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
@@ -1108,6 +1108,10 @@ export class FakeCatalog implements Catalog {
 
   private server(id: string): ServerRecord {
     return this.found(this.servers.get(id), () => serverNotFound(id));
+  }
+
+  private policyOf({ policy: name }: ServerRecord): Policy | null {
+    return this.inventory().policies.find((policy) => policy.name === name) ?? null;
   }
 
   private serverInService(id: string): ServerRecord {

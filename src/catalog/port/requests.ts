@@ -51,9 +51,7 @@ export interface AcceptRunRequest extends KeyedRequest {
 export interface AcceptBackupRequest extends AcceptRunRequest {
   readonly mode: BackupMode;
   readonly allowCrashConsistent: boolean;
-  /** At most so many incrementals follow a full; 0: a whole image. Means nothing for a server that is stopped. */
-  readonly maxIncrements: number;
-  /** A whole image, although an incremental would do. */
+  /** A whole image, although an incremental would do. How many may follow a full is the word of the server's policy. */
   readonly full?: boolean;
 }
 
