@@ -35,7 +35,8 @@ import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration }
 import type { Relation } from '../../src/contracts/relation';
 import { concerns } from '../../src/catalog/relation-store';
 import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
-import { offsiteNotConfigured, withCopies } from '../../src/catalog/offsite-row';
+import { hypervisorNotConfigured, offsiteNotConfigured, repositoryNotConfigured } from '../../src/contracts/not-declared';
+import { withCopies } from '../../src/catalog/offsite-row';
 import type { Policy } from '../../src/contracts/policy';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import {
@@ -80,10 +81,10 @@ import { storableError } from '../../src/catalog/storable-error';
 import { storableStep } from '../../src/catalog/storable-step';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
 import { dataRecoveryPointRow, dataView, imageView, planSummary, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
-import { ModosuError } from '../../src/contracts/errors';
+import { type ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
-import { adoptedServer, adoptionConflict, notConfigured } from '../../src/catalog/catalog-copy-store';
+import { adoptedServer, adoptionConflict } from '../../src/catalog/catalog-copy-store';
 import type { ServerFacts } from '../../src/contracts/facts';
 import type { DataManifest } from '../../src/contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
@@ -451,8 +452,8 @@ export class FakeCatalog implements Catalog {
       this.append({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
       return 'known';
     }
-    if (!this.hypervisors.has(hypervisor)) throw notConfigured('HYPERVISOR_NOT_CONFIGURED', 'hypervisor', hypervisor);
-    if (!this.repositories.has(repository)) throw notConfigured('REPOSITORY_NOT_CONFIGURED', 'repository', repository);
+    if (!this.hypervisors.has(hypervisor)) throw hypervisorNotConfigured(hypervisor);
+    if (!this.repositories.has(repository)) throw repositoryNotConfigured(repository);
     const other = this.serverList().find((one) => one.name === name || (one.hypervisor === hypervisor && one.uuid === uuid));
     if (other !== undefined) throw adoptionConflict(server, other);
     this.servers.set(id, adoptedServer(server));
@@ -474,7 +475,7 @@ export class FakeCatalog implements Catalog {
   ): ImageRecoveryPointView {
     const server = this.server(manifest.server.id);
     if (!this.repositories.has(repository)) {
-      throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+      throw repositoryNotConfigured(repository);
     }
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return imageView(known);

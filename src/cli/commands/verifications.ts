@@ -16,12 +16,12 @@ interface Wanted {
 function wanted(id: string | undefined, { dataOf, bootOf, boot }: Wanted): { readonly path: string; readonly method: VerificationMethod } {
   const named = [id, dataOf, bootOf].filter((one) => one !== undefined);
   if (named.length !== 1) {
-    throw new ModosuError('REQUEST_INVALID', 'Name a recovery point, or a server with --data-of or --boot-of: one of the three.', {
+    throw new ModosuError('USAGE', 'Name a recovery point, or a server with --data-of or --boot-of: one of the three.', {
       hint: 'See `modosu verify --help`.',
     });
   }
   if (id !== undefined) return { path: `/v1/recovery-points/${idSegment('rp', id)}`, method: boot === true ? 'boot' : 'checksums' };
-  if (boot === true) throw new ModosuError('REQUEST_INVALID', '--boot goes with a recovery point; of a server its newest image is booted with --boot-of.');
+  if (boot === true) throw new ModosuError('USAGE', '--boot goes with a recovery point; of a server its newest image is booted with --boot-of.');
   return dataOf === undefined
     ? { path: `/v1/servers/${serverSegment(bootOf ?? '')}`, method: 'boot' }
     : { path: `/v1/servers/${serverSegment(dataOf)}`, method: 'structure' };
