@@ -2,9 +2,11 @@ import type { ErrorSummary } from './errors';
 import type { Protection } from './protection';
 
 /** Formats of disks that can be imaged. */
-export type DiskFormat = 'qcow2' | 'raw';
+export const DISK_FORMATS = ['qcow2', 'raw'] as const;
+export type DiskFormat = (typeof DISK_FORMATS)[number];
 
-export type PowerState = 'running' | 'paused' | 'off';
+export const POWER_STATES = ['running', 'paused', 'off'] as const;
+export type PowerState = (typeof POWER_STATES)[number];
 
 /** A file below another one in a backing chain, nearest first. */
 export interface BackingFile {
@@ -44,7 +46,8 @@ export interface NicInspection {
   readonly linkUp: boolean;
 }
 
-export type AgentState = 'answering' | 'silent' | 'absent';
+export const AGENT_STATES = ['answering', 'silent', 'absent'] as const;
+export type AgentState = (typeof AGENT_STATES)[number];
 
 export interface AgentInspection {
   /** `silent`: the channel exists but nobody answers; `absent`: the domain has no channel. A stopped server is `silent`. */

@@ -56,10 +56,7 @@ export interface AcceptBackupRequest extends AcceptRunRequest {
 }
 
 /** One image of each server of a group, taken together. */
-export interface AcceptBackupSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptBackupSetRequest extends KeyedRequest {
   /** Name of the group. */
   readonly group: string;
   readonly reason: string;
@@ -73,10 +70,7 @@ export interface AcceptPlannedRequest extends AcceptRunRequest, PlannedRequest {
 }
 
 /** Plans of several servers that are restored together. */
-export interface AcceptRestoreSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptRestoreSetRequest extends KeyedRequest {
   /** In the order in which they go live. `recoveryPointId` null: it is made anew from the first one, and has no plan. */
   readonly members: readonly { readonly serverId: string; readonly recoveryPointId: string | null }[];
   readonly basis: SetBasis;
@@ -87,10 +81,7 @@ export interface AcceptRestoreSetRequest {
 }
 
 /** Carries a restore set out. */
-export interface RunRestoreSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface RunRestoreSetRequest extends KeyedRequest {
   readonly setId: string;
   readonly reason: string;
   /** What the person typed: the names of all servers that are restored. */
@@ -104,10 +95,7 @@ export interface AcceptConfirmRequest extends AcceptRunRequest {
 }
 
 /** A request for the plan of an undo. */
-export interface AcceptUndoPlanRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptUndoPlanRequest extends KeyedRequest {
   readonly ofRunId: string;
 }
 
@@ -123,10 +111,7 @@ export interface DecommissionServerRequest {
 }
 
 /** Registers a configuration change of a server. */
-export interface OpenChangeRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface OpenChangeRequest extends KeyedRequest {
   readonly serverId: string;
   readonly title: string;
   readonly ticket: string | null;
@@ -152,12 +137,9 @@ export interface AcceptDataBackupRequest extends AcceptRunRequest {
   readonly dataSets: readonly string[] | null;
 }
 
-interface AcceptPlanRequestBase {
+interface AcceptPlanRequestBase extends KeyedRequest {
   /** Off-site repository from which it is fetched where it is not whole here; then it need not be usable. Absent: none. `OFFSITE_NOT_CONFIGURED`. */
   readonly from?: string;
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
   readonly serverId: string;
   /** Null: the newest usable one. Unknown, or of another server: `RECOVERY_POINT_NOT_FOUND`. */
   readonly recoveryPointId: string | null;

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { ModosuError } from '../../contracts/errors';
-import type { VerificationMethod, VerificationView } from '../../contracts/verification';
+import { VERIFICATION_STATES, type VerificationMethod, type VerificationView } from '../../contracts/verification';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { verificationTable, verificationText } from '../output/verifications';
 import { waitForVerification } from '../watch/waiting';
@@ -66,7 +66,7 @@ export function addVerificationCommands(program: Command, context: CliContext): 
       .command('list')
       .description('list verifications, newest first')
       .option('--server <server>', 'only those of this server')
-      .addOption(new Option('--state <state>', 'only those in this state').choices(['waiting', 'running', 'passed', 'failed', 'not-run']))
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...VERIFICATION_STATES]))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu verification list --state failed'],
   ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {

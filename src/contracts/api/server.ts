@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import type { ErrorSummary } from '../errors';
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../recovery-point';
-import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS, type Decommissioning, type ServerInspection, type ServerView } from '../server';
+import { DISK_FORMATS, DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS, type Decommissioning, type ServerInspection, type ServerView } from '../server';
 import type { WayBackView } from '../way-back';
 import { errorSummarySchema, oneLine, reason, timestamp } from './common';
 import { protectionSchema } from './protection';
 import { dataRecoveryPointSchema, imageRecoveryPointSchema } from './recovery-point';
 import { agentState, powerState, wayBackSchema } from './way-back';
 
-const diskFormat = z.enum(['qcow2', 'raw']);
+const diskFormat = z.enum(DISK_FORMATS);
 
 const nicSchema = z.object({
   mac: z.string(),
