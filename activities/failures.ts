@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ErrorCode } from '../src/contracts/error-codes';
-import { isModosuError, toModosuError } from '../src/contracts/errors';
+import { isModosuError, toModosuError, type ModosuError } from '../src/contracts/errors';
 import type { ActivityLog } from './dependencies';
 import { attempt, runOf, serverOfRun } from './log-fields';
 
@@ -13,14 +13,20 @@ type Activity = (...args: never[]) => Promise<unknown>;
 export function toFailure(thrown: unknown): Error {
   if (thrown instanceof CancelledFailure || thrown instanceof ApplicationFailure) return thrown;
   const error = toModosuError(thrown);
-  return ApplicationFailure.create({
+  return failureOf(error, isModosuError(thrown) && error.retry === 'never');
+}
+
+/** Of what has had its time already, whatever its code advises: a person waits, or has waited. */
+export const finalFailure = (error: ModosuError): ApplicationFailure => failureOf(error, true);
+
+const failureOf = (error: ModosuError, nonRetryable: boolean): ApplicationFailure =>
+  ApplicationFailure.create({
     type: error.code,
     message: error.message,
-    nonRetryable: isModosuError(thrown) && error.retry === 'never',
+    nonRetryable,
     details: [error.summary()],
     // No cause: causes may hold command lines and outputs, which belong into the log, not into the history.
   });
-}
 
 /**
  * For calls that have waited themselves: a code that may pass "later" as a rule has had its time here, and a run must not stand still for minutes of further
@@ -31,7 +37,7 @@ export async function finalWhen<T>(code: ErrorCode, work: Promise<T>): Promise<T
     return await work;
   } catch (thrown) {
     if (!isModosuError(thrown) || thrown.code !== code) throw thrown;
-    throw ApplicationFailure.create({ type: thrown.code, message: thrown.message, nonRetryable: true, details: [thrown.summary()] });
+    throw finalFailure(thrown);
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 import type { ChangeView, GenerationChanges, LostChange, RecordedChange } from '../src/contracts/change';
 import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';
+import { offsiteNotConfigured } from '../src/contracts/not-declared';
 import { newId } from '../src/contracts/ids';
 import type { DataSurvey, LostChanges, PlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';
 import type { DataRecoveryPointView } from '../src/contracts/recovery-point';
@@ -19,7 +20,6 @@ import type { DecisionKind } from '../src/contracts/run';
 import type { WayBackView } from '../src/contracts/way-back';
 import type { BackupImageInput, PlanDataInput, PlanRestoreInput, PlanUndoInput } from '../src/contracts/workflows';
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApplicationFailure } from '@temporalio/common';
 import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { changesLost, newlyLost, type ChangesLost } from '../src/domain/changes/contained';
@@ -31,6 +31,7 @@ import { peersMayHaveFollowed, planUndo, type RelationsOfUndo } from '../src/dom
 import { requireConfirmable, requireUndoable } from '../src/domain/way-back-rules';
 import { CompatiblePoints } from './compatible-points';
 import type { ActivityDependencies } from './dependencies';
+import { finalFailure } from './failures';
 import { whileAlive } from './heartbeat';
 import { Relations } from './relations';
 
@@ -315,7 +316,7 @@ const decommissionedOf = ({ decommissioned }: ServerRecord): Pick<PlanSource, 'd
 /** A person waits for the plan: that a medium has to be brought is said at once. Throws `OFFSITE_OFFLINE`, `OFFSITE_UNREACHABLE`, `OFFSITE_NOT_CONFIGURED`. */
 async function requireHere(catalog: Catalog, name: string): Promise<void> {
   const found = (await catalog.offsiteRepositories()).find((one) => one.name === name);
-  if (found === undefined) throw new ModosuError('OFFSITE_NOT_CONFIGURED', `No off-site repository named "${name}" is declared.`);
+  if (found === undefined) throw offsiteNotConfigured(name);
   const { state, seenAt, problem } = found;
   if (state !== 'offline' && state !== 'unreachable') return;
   const seen = seenAt === null ? 'it was never seen' : `it was last seen at ${seenAt}`;
@@ -324,7 +325,7 @@ async function requireHere(catalog: Catalog, name: string): Promise<void> {
     `Off-site repository ${name} is ${state}: ${seen}${problem === null ? '' : ` (${problem.code}: ${problem.message})`}.`,
     { hint: `Connect and mount it; when \`modosu offsite list\` shows it as "here", plan again.` },
   );
-  throw final(error);
+  throw finalFailure(error);
 }
 
 const FETCH_POLL_MS = 1_000;
@@ -334,12 +335,8 @@ async function ended(catalog: Catalog, transferId: string, signal: AbortSignal):
   for (;;) {
     signal.throwIfAborted();
     const { finishedAt, error } = await catalog.getTransfer(transferId);
-    if (error !== null) throw final(ModosuError.fromSummary(error));
+    if (error !== null) throw finalFailure(ModosuError.fromSummary(error));
     if (finishedAt !== null) return;
     await delay(FETCH_POLL_MS, undefined, { signal });
   }
 }
-
-/** Nobody waits minutes for what has had its time. */
-const final = (error: ModosuError): ApplicationFailure =>
-  ApplicationFailure.create({ type: error.code, message: error.message, nonRetryable: true, details: [error.summary()] });

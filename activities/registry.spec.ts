@@ -5,7 +5,7 @@ import { CredentialCalls } from './credential-activities';
 import { DataCalls } from './data-activities';
 import { DataTransfers } from './data-transfer-activities';
 import type { ActivityDependencies } from './dependencies';
-import { toFailure, translateFailures } from './failures';
+import { finalFailure, finalWhen, toFailure, translateFailures } from './failures';
 import { HostCalls } from './host-activities';
 import { JudgementCalls } from './judgement-activities';
 import { PeerCalls } from './peer-activities';
@@ -64,6 +64,15 @@ describe('toFailure', () => {
   });
   it('tries an unknown error again too, and calls it INTERNAL', () => {
     expect(toFailure(new TypeError('x'))).toMatchObject({ type: 'INTERNAL', nonRetryable: false });
+  });
+  it('tries nothing again that has had its time, whatever its code advises', async () => {
+    const gone = new ModosuError('REPOSITORY_UNREACHABLE', 'gone', { cause: new Error('argv with a password') });
+    const failure = finalFailure(gone);
+    expect(failure).toMatchObject({ type: 'REPOSITORY_UNREACHABLE', nonRetryable: true, message: 'gone', details: [gone.summary()] });
+    expect(failure.cause).toBeUndefined();
+    expect(toFailure(failure)).toBe(failure);
+    await expect(finalWhen('REPOSITORY_UNREACHABLE', Promise.reject(gone))).rejects.toMatchObject({ type: 'REPOSITORY_UNREACHABLE', nonRetryable: true });
+    await expect(finalWhen('COPY_FAILED', Promise.reject(gone))).rejects.toBe(gone);
   });
   it('passes cancellation through', () => {
     const cancelled = new CancelledFailure('stop');

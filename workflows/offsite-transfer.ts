@@ -1,10 +1,11 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { OffsiteActivities } from '../src/contracts/activities';
-import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
+import { ModosuError } from '../src/contracts/errors';
 import type { TransferInput, TransferOutcome, TransferPoint } from '../src/contracts/offsite-copies';
-import { isDamage } from '../src/domain/verification/verification';
 import { catalogue, offsiteCalls } from './runbook/activities';
+import { seenTwice } from './runbook/damage';
 import { summarise } from './runbook/errors';
+import { oneByOne, type Moved } from './runbook/runbook';
 
 /** Of one check: the others have their turn the next time. */
 const MOST_READ = 100;
@@ -17,7 +18,7 @@ export async function offsiteTransfer(input: TransferInput): Promise<void> {
   const calls = offsiteCalls(input.hypervisor);
   const outcome = await WORK[input.kind](input, calls).then(
     (): TransferOutcome => ({ state: 'succeeded', error: null }),
-    (thrown: unknown): TransferOutcome => ({ state: isCancellation(thrown) ? 'cancelled' : 'failed', error: problem(thrown) }),
+    (thrown: unknown): TransferOutcome => ({ state: isCancellation(thrown) ? 'cancelled' : 'failed', error: summarise(thrown, 'transfer') }),
   );
   await CancellationScope.nonCancellable(async () => {
     // What cannot be removed now is in nobody's way, and gone with the next fetch.
@@ -45,13 +46,13 @@ const check: Work = async (input, calls) => {
   for (const id of missing) {
     await catalogue.recordCopyDamaged(input.transferId, id, { code: 'RECOVERY_POINT_INCOMPLETE', message: `It is not in ${input.offsite} any more.` });
   }
-  const damage = await damageOf(() => calls.checkOffsite(input));
+  const damage = await seenTwice(() => calls.checkOffsite(input));
   if (damage === null) {
     if (missing.length === 0) return;
     throw new ModosuError('RECOVERY_POINT_CORRUPT', `${missing.length} copies are not in ${input.offsite} any more.`);
   }
   for (const id of there.slice(0, MOST_READ)) {
-    const own = await damageOf(() => calls.readOffsite(input, id));
+    const own = await seenTwice(() => calls.readOffsite(input, id));
     if (own !== null) await catalogue.recordCopyDamaged(input.transferId, id, own);
   }
   throw ModosuError.fromSummary(damage);
@@ -59,33 +60,6 @@ const check: Work = async (input, calls) => {
 
 const WORK: Readonly<Record<TransferInput['kind'], Work>> = { copy, fetch, check, forget };
 
-/** One after the other: what others build on comes first. */
-async function each(
-  { points }: TransferInput,
-  move: (point: TransferPoint, moved: { readonly before: number; readonly total: number }) => Promise<void>,
-): Promise<void> {
-  const total = points.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-  let before = 0;
-  for (const point of points) {
-    await move(point, { before, total });
-    before += point.sizeBytes;
-  }
-}
-
-/** Null: it went well. Damage is believed when it is seen twice. */
-async function damageOf(work: () => Promise<void>): Promise<ErrorSummary | null> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      await work();
-      return null;
-    } catch (thrown) {
-      if (isCancellation(thrown)) throw thrown;
-      const error = summarise(thrown);
-      if (!isDamage(error)) throw thrown;
-      if (attempt === 2) return error;
-    }
-  }
-}
-
-const problem = (thrown: unknown): ErrorSummary =>
-  isCancellation(thrown) ? new ModosuError('RUN_CANCELLED', 'The transfer was cancelled.').summary() : summarise(thrown);
+/** What others build on comes first. */
+const each = ({ points }: TransferInput, move: (point: TransferPoint, moved: Moved) => Promise<void>): Promise<void> =>
+  oneByOne(points, ({ sizeBytes }) => sizeBytes, move);

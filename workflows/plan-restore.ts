@@ -3,10 +3,11 @@ import type { PlanSource, ReadingRequest } from '../src/contracts/activities';
 import type { RestoreSurvey } from '../src/contracts/plan';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { comparisonFailed } from '../src/domain/planning/drift';
-import { factLooks, fetching, hostLooks, planning } from './runbook/activities';
+import { factLooks, hostLooks, planning } from './runbook/activities';
 import { surveyCredentials } from './runbook/credentials';
 import { markDamage } from './runbook/damage';
 import { summarise } from './runbook/errors';
+import { fetched } from './runbook/plan';
 import { readFor } from './runbook/relations';
 
 /** Makes the plan of a restore. It looks at the server and the recovery point as they are now, and changes neither. */
@@ -17,7 +18,7 @@ export async function planRestore(input: PlanRestoreInput): Promise<void> {
     const { planId, serverId, findCompatible = false } = input;
     // What the peers say decides which one it is.
     if (findCompatible) await readFor({ id: planId, serverId, moment: 'plan' });
-    source = await planning.choosePlanSource(await fetched(input));
+    source = await planning.choosePlanSource(await fetched(input, { dataSet: null, noData: input.noData ?? false }));
     // While the recovery point is looked at: peers may take their time, and every one of them has the same.
     const request: ReadingRequest = { id: planId, serverId, moment: 'plan', ...togetherWith(input) };
     const asked = !findCompatible && patched(RELATIONS) ? readFor(request) : Promise.resolve();
@@ -54,10 +55,3 @@ async function factsNow(source: PlanSource): Promise<Pick<RestoreSurvey, 'factsN
 const FACTS_NOW = 'facts-now';
 /** Since peers are asked for a plan. */
 const RELATIONS = 'relations';
-
-/** What lies only in a copy comes back first: everything after that is as for any other plan. */
-async function fetched(input: PlanRestoreInput): Promise<PlanRestoreInput> {
-  const { planId, serverId, from, recoveryPointId, incidentAt = null, noData = false } = input;
-  if (from === undefined) return input;
-  return { ...input, recoveryPointId: await fetching.fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, dataSet: null, noData }) };
-}

@@ -1,7 +1,9 @@
 import { patched } from '@temporalio/workflow';
+import type { Decision } from '../src/contracts/activities';
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import type { PlannedRelationStep } from '../src/contracts/reading';
-import { hasStep } from '../src/contracts/step-keys';
+import type { DecisionKind } from '../src/contracts/run';
+import { hasStep, type NamedStep } from '../src/contracts/step-keys';
 import type { DataRestoreItem, RestoreServerInput, RunResult } from '../src/contracts/workflows';
 import { stateNow, staleness } from '../src/domain/planning/restore-planning';
 import { itemKey } from '../src/domain/steps/data-steps';
@@ -12,7 +14,7 @@ import { setCredentials } from './runbook/credentials';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
-import { carryOut, type Runbook } from './runbook/runbook';
+import { allTheSame, carryOut, type Runbook, type StepBody } from './runbook/runbook';
 import {
   markSignedOff,
   provePeersAgain,
@@ -83,7 +85,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
     const passwords = await setCredentials(book, input, plan);
     const asked = provesInFull ? await withStepsOf('quarantine', book, input, plan, rules) : rules;
-    const waited = await doWhatIsMissing(book, calls, input, plan, asked, waitsForAgent, passwords);
+    const run: RunOfRestore = { book, calls, input, plan, hasAgent: waitsForAgent, provesInFull };
+    const waited = await doWhatIsMissing(run, asked, passwords);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
@@ -112,14 +115,22 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         detail: ({ raised }) => ({ linksRaised: raised.length, ...(approval === null ? {} : { approvedBy: approval.actor, reason: approval.reason }) }),
       });
       // What the peers say changes nothing of the server: it stays, and is given back, also when they do not accept it.
-      const rejection = await afterGoLive(book, calls, input, plan, proven, waitsForAgent, provesInFull).then(
-        () => null,
-        (thrown: unknown) => ({ thrown }),
+      await allTheSame(afterGoLive(run, proven), () =>
+        book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) }),
       );
-      await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => ({ recoverySeconds, ...returned }) });
-      if (rejection !== null) throw rejection.thrown;
     });
   });
+}
+
+/** What the parts of the run share. */
+interface RunOfRestore {
+  readonly book: Runbook;
+  readonly calls: Calls;
+  readonly input: RestoreServerInput;
+  readonly plan: RestorePlanBody;
+  /** Programs can be run in the restored server. */
+  readonly hasAgent: boolean;
+  readonly provesInFull: boolean;
 }
 
 /**
@@ -127,38 +138,45 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
  * all of it, and about the `passwords` (of these accounts) that could not be set. What nobody applies again is lost, and known to be. How long people took is no part of
  * what a restore takes.
  */
-async function doWhatIsMissing(
-  book: Runbook,
-  calls: Calls,
-  input: RestoreServerInput,
-  plan: RestorePlanBody,
-  rules: readonly PlannedRelationStep[],
-  hasAgent: boolean,
-  passwords: readonly string[],
-): Promise<{ readonly seconds: number }> {
+async function doWhatIsMissing(run: RunOfRestore, rules: readonly PlannedRelationStep[], passwords: readonly string[]): Promise<{ readonly seconds: number }> {
+  const { book, calls, input, hasAgent } = run;
   const rulesForPeople = await runRulePrograms(book, calls, input, ofMoment(rules, 'quarantine'), hasAgent);
-  const changesForPeople = await applyChangesAgain(book, calls, input, plan, hasAgent);
+  const changesForPeople = await applyChangesAgain(run);
   if (rulesForPeople.length + changesForPeople.length + passwords.length === 0) {
     await book.skip([SIGN_OFF.key], NOT_ASKED_FOR);
     return { seconds: 0 };
   }
   const since = Date.now();
   // A program has failed, or a password could not be set, although nothing was for people: the step comes as it is needed.
-  await book.announce([SIGN_OFF]);
-  const { actor, reason, notApplied = [] } = await book.decision('sign-off');
-  const applied = changesForPeople.filter((id) => !notApplied.includes(id));
-  await markSignedOff(book, rulesForPeople, { actor, reason });
-  await book.step('sign-off', {
-    do: () => catalogue.recordApplied(input.runId, applied, actor),
-    detail: () => ({
-      signedOffBy: actor,
-      reason,
-      applied: applied.length,
-      notApplied: changesForPeople.length - applied.length,
-      ...(passwords.length === 0 ? {} : { passwordsOf: passwords.join(', ') }),
-    }),
+  await signOff(book, 'sign-off', rulesForPeople, ({ actor, notApplied = [] }) => {
+    const applied = changesForPeople.filter((id) => !notApplied.includes(id));
+    return {
+      do: () => catalogue.recordApplied(input.runId, applied, actor),
+      detail: () => ({
+        applied: applied.length,
+        notApplied: changesForPeople.length - applied.length,
+        ...(passwords.length === 0 ? {} : { passwordsOf: passwords.join(', ') }),
+      }),
+    };
   });
   return { seconds: Math.round((Date.now() - since) / 1000) };
+}
+
+const SIGN_OFFS = { 'sign-off': SIGN_OFF, 'sign-off-live': SIGN_OFF_LIVE } as const satisfies Partial<Record<DecisionKind, NamedStep>>;
+
+/** People do what is left for them, and say that it is done. */
+async function signOff(
+  book: Runbook,
+  kind: keyof typeof SIGN_OFFS,
+  rules: readonly PlannedRelationStep[],
+  body: (decision: Decision) => StepBody<void>,
+): Promise<void> {
+  await book.announce([SIGN_OFFS[kind]]);
+  const decision = await book.decision(kind);
+  const { actor, reason } = decision;
+  await markSignedOff(book, rules, { actor, reason });
+  const { do: work, detail } = body(decision);
+  await book.step(kind, { do: work, detail: (done) => ({ signedOffBy: actor, reason, ...detail?.(done) }) });
 }
 
 const NOT_ASKED_FOR = 'what the plan had found is not so any more';
@@ -167,13 +185,7 @@ const ofMoment = (rules: readonly PlannedRelationStep[], moment: PlannedRelation
   rules.filter(({ when }) => when === moment);
 
 /** Gives the ids of the changes that are for people: they have no program, or it has failed. */
-async function applyChangesAgain(
-  book: Runbook,
-  { server }: Calls,
-  input: RestoreServerInput,
-  plan: RestorePlanBody,
-  hasAgent: boolean,
-): Promise<readonly string[]> {
+async function applyChangesAgain({ book, calls: { server }, input, plan, hasAgent }: RunOfRestore): Promise<readonly string[]> {
   if (plan.appliesChanges !== true) return [];
   const forPeople: string[] = [];
   for (const change of plan.lostChanges?.changes ?? []) {
@@ -194,26 +206,13 @@ async function applyChangesAgain(
 }
 
 /** What the peers need once they see the server again; then the proof that they work with it. Throws `PEERS_REJECT`. */
-async function afterGoLive(
-  book: Runbook,
-  calls: Calls,
-  input: RestoreServerInput,
-  plan: RestorePlanBody,
-  { steps, warnings }: ProvenBefore,
-  hasAgent: boolean,
-  provesInFull: boolean,
-): Promise<void> {
+async function afterGoLive({ book, calls, input, plan, hasAgent, provesInFull }: RunOfRestore, { steps, warnings }: ProvenBefore): Promise<void> {
   const known = ofMoment(steps, 'live');
   if (provesInFull) await book.announce(known);
   const asked = provesInFull ? await withStepsOf('live', book, input, plan, known) : known;
   const forPeople = await runRulePrograms(book, calls, input, asked, hasAgent);
   if (forPeople.length === 0) await book.skip([SIGN_OFF_LIVE.key], NOT_ASKED_FOR);
-  else {
-    await book.announce([SIGN_OFF_LIVE]);
-    const { actor, reason } = await book.decision('sign-off-live');
-    await markSignedOff(book, forPeople, { actor, reason });
-    await book.step('sign-off-live', { do: () => Promise.resolve(), detail: () => ({ signedOffBy: actor, reason }) });
-  }
+  else await signOff(book, 'sign-off-live', forPeople, () => ({ do: () => Promise.resolve() }));
   await provePeersLive(book, input, plan, provesInFull ? warnings : null);
 }
 

@@ -8,7 +8,7 @@ import { hasStep } from '../src/contracts/step-keys';
 import { catalogue, planning, type Calls } from './runbook/activities';
 import { keptInGuest, notesDetail } from './runbook/data';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
-import { carryOut, type Runbook } from './runbook/runbook';
+import { allTheSame, carryOut, type Runbook } from './runbook/runbook';
 import { provePeersOfUndo, recheckPeersOfUndo } from './runbook/relations';
 import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
@@ -51,12 +51,7 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
     await book.uninterrupted(async () => {
       const proof = isProven && hasStep(plan.steps, 'peers') ? provePeersOfUndo(book, input) : Promise.resolve();
       // Also when they do not accept it, the server stays, and is given back.
-      const rejection = await proof.then(
-        () => null,
-        (thrown: unknown) => ({ thrown }),
-      );
-      await book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => returned });
-      if (rejection !== null) throw rejection.thrown;
+      await allTheSame(proof, () => book.step('record', { do: () => giveServerBack(calls, input), detail: (returned) => returned }));
     });
   });
 }

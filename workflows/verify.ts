@@ -1,11 +1,13 @@
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { VerificationActivities } from '../src/contracts/activities';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { VerificationInput, VerificationOutcome } from '../src/contracts/verification';
 import { bootOutcomeOf, saysNotBooted } from '../src/domain/verification/boot-proof';
 import { damageOf, isDamage, outcomeOf } from '../src/domain/verification/verification';
 import { boots, catalogue, verifications } from './runbook/activities';
+import { seenTwice } from './runbook/damage';
 import { summarise } from './runbook/errors';
+import { oneByOne } from './runbook/runbook';
 
 const PASSED: VerificationOutcome = { state: 'passed', error: null };
 /** Of one damaged server, in one verification: the others have their turn, and what is left is read the next time. */
@@ -53,12 +55,11 @@ async function boot(input: VerificationInput, calls: Pick<VerificationActivities
 
 async function readImages(input: VerificationInput, calls: VerificationActivities): Promise<void> {
   const images = await calls.openForVerification(input);
-  const total = images.reduce((sum, { image }) => sum + image.sizeBytes, 0);
-  let before = 0;
-  for (const image of images) {
-    await calls.readImage(input, image, { before, total });
-    before += image.image.sizeBytes;
-  }
+  await oneByOne(
+    images,
+    ({ image }) => image.sizeBytes,
+    (image, moved) => calls.readImage(input, image, moved),
+  );
 }
 
 /**
@@ -74,7 +75,10 @@ async function readDataOfServer(input: VerificationInput, calls: VerificationAct
     await problemOf(() => withVerdict(input, recoveryPointId, () => calls.readData(input, recoveryPointId)));
   }
 
-  const damage = await checkTwice(input, calls);
+  const damage = await seenTwice(
+    () => calls.checkData(input),
+    () => sleep('5 s'),
+  );
   const lost = missing.length === 0 ? '' : `${missing.length} recovery point(s) are missing: ${some(missing.map(({ recoveryPointId }) => recoveryPointId))}.`;
   if (damage === null) {
     if (lost === '') return { ...PASSED, found };
@@ -109,23 +113,10 @@ const MOST_NAMED = 20;
 const some = (ids: readonly string[]): string =>
   `${ids.slice(0, MOST_NAMED).join(', ')}${ids.length > MOST_NAMED ? ` and ${ids.length - MOST_NAMED} more` : ''}`;
 
-/** Null: all is well. Beside a backup it may have found what was not written yet: soon afterwards it is. */
-async function checkTwice(input: VerificationInput, calls: VerificationActivities): Promise<ErrorSummary | null> {
-  for (let attempt = 1; ; attempt += 1) {
-    const error = await problemOf(() => calls.checkData(input));
-    if (error === null) return null;
-    if (!isDamage(error)) throw ModosuError.fromSummary(error);
-    if (attempt === 2) return error;
-    await sleep('5 s');
-  }
-}
-
 /** What was read says something about this recovery point. Damage is believed: it is said only of what was read wrong a second time, too. */
 async function withVerdict({ verificationId }: VerificationInput, recoveryPointId: string, work: () => Promise<void>): Promise<void> {
-  let error = await problemOf(work);
-  if (error !== null && isDamage(error)) error = await problemOf(work);
-  const damage = error === null ? null : damageOf(error);
-  if (error === null || damage !== null) await catalogue.recordVerdict(verificationId, recoveryPointId, damage);
+  const error = await seenTwice(work);
+  await catalogue.recordVerdict(verificationId, recoveryPointId, error === null ? null : damageOf(error));
   if (error !== null) throw ModosuError.fromSummary(error);
 }
 
@@ -139,5 +130,4 @@ async function problemOf(work: () => Promise<void>): Promise<ErrorSummary | null
   }
 }
 
-const problem = (thrown: unknown): ErrorSummary =>
-  isCancellation(thrown) ? new ModosuError('RUN_CANCELLED', 'The verification was cancelled.').summary() : summarise(thrown);
+const problem = (thrown: unknown): ErrorSummary => summarise(thrown, 'verification');

@@ -1,6 +1,6 @@
 import { Global, Inject, Module, type DynamicModule } from '@nestjs/common';
 import type { Catalog } from '../catalog/catalog';
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/estate';
 import type { RunStarter } from '../contracts/run-starter';
 import type { Hypervisor } from '../hypervisors/hypervisor';
 import type { ProfileSource } from '../profiles/profile-source';

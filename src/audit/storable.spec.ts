@@ -1,31 +1,5 @@
 import { canonicalJson } from '../domain/canonical-json';
-import { storableJson, storableText } from './storable';
-
-describe('storableText', () => {
-  it('leaves ordinary text alone', () => {
-    expect(storableText('戻す: "done"\n')).toBe('戻す: "done"\n');
-  });
-
-  it('removes NUL bytes and lone surrogates, which PostgreSQL refuses', () => {
-    expect(storableText('a\u0000b\ud800c')).toBe('ab\ufffdc');
-  });
-
-  it('cuts to a number of bytes, never inside a character, and says so', () => {
-    const cut = storableText('あ'.repeat(5000), 100);
-    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(100);
-    expect(cut).toMatch(/^あ+… \(cut\)$/);
-    expect(cut).not.toContain('\ufffd');
-  });
-
-  it('says that it has cut a text of NUL bytes', () => {
-    expect(storableText('\u0000'.repeat(10_000), 100)).toBe('… (cut)');
-  });
-
-  it('keeps a text of exactly the limit', () => {
-    expect(storableText('x'.repeat(4096))).toBe('x'.repeat(4096));
-    expect(Buffer.byteLength(storableText('x'.repeat(4097)))).toBeLessThanOrEqual(4096);
-  });
-});
+import { storableJson } from './storable';
 
 describe('storableJson', () => {
   it('always gives canonical JSON that survives a round trip', () => {

@@ -1,12 +1,12 @@
-import { toUSVString } from 'node:util';
+import { storableText } from '../contracts/text';
+
+export { storableText };
 
 /**
  * What PostgreSQL can hold and people can read, of text that others wrote. Guest output and error messages are hostile: PostgreSQL refuses NUL in text and lone
  * surrogates in JSON, and one runaway message must neither fail the transaction that records it nor fill the audit.
  */
 
-/** Bytes of UTF-8. Long enough for a stack of nested messages, short enough for ten thousand of them. */
-const MAX_TEXT_BYTES = 4096;
 const MAX_ITEMS = 200;
 const MAX_DEPTH = 8;
 const MAX_TOTAL_BYTES = 256 * 1024;
@@ -14,22 +14,6 @@ const CUT = '… (cut)';
 
 /** Any JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
-
-/** `text` without NUL bytes and lone surrogates, cut to `maxBytes` of UTF-8 (never inside a character). */
-export function storableText(text: string, maxBytes: number = MAX_TEXT_BYTES): string {
-  // No character is shorter than one byte: slicing first keeps a huge text from being copied and measured whole.
-  const sliced = text.length > maxBytes + 1 ? text.slice(0, maxBytes + 1) : text;
-  const clean = toUSVString(sliced.replaceAll('\u0000', ''));
-  if (sliced.length === text.length && Buffer.byteLength(clean) <= maxBytes) return clean;
-  let kept = '';
-  let keptBytes = Buffer.byteLength(CUT);
-  for (const character of clean) {
-    keptBytes += Buffer.byteLength(character);
-    if (keptBytes > maxBytes) break;
-    kept += character;
-  }
-  return kept + CUT;
-}
 
 /**
  * `value` as JSON that can be stored and read back unchanged: texts as in `storableText`, long lists and deep trees cut,

@@ -5,7 +5,9 @@ import { isModosuError, ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
 import type { RunKind } from '../contracts/run';
 import type { PlanBody } from '../contracts/plan';
+import type { Policy } from '../contracts/policy';
 import { usablePlan, type PlanForAcceptance, type PlannedRequest, type UsablePlan } from '../domain/planning/usable-plan';
+import { imageOptions } from '../domain/schedules/image-options';
 import type { AcceptedFindings, BackupDataInput, BackupImageInput, ConfirmInput, RunInput, StartableRun } from '../contracts/workflows';
 import { sha256Of } from '../system/sha256';
 import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptDataBackupRequest, AcceptPlannedRequest, AcceptRunRequest, ServerRecord } from './catalog';
@@ -102,9 +104,11 @@ const runInput = (server: ServerRecord, { runId, fencingToken, acceptedAt }: Run
   agentTimeoutSeconds: server.agentTimeoutSeconds,
 });
 
+/** @param policy the server's */
 export const backupInput = (
   server: ServerRecord,
-  request: Pick<AcceptBackupRequest, 'mode' | 'allowCrashConsistent' | 'maxIncrements' | 'full' | 'reason'>,
+  request: Pick<AcceptBackupRequest, 'mode' | 'allowCrashConsistent' | 'full' | 'reason'>,
+  policy: Pick<Policy, 'image'> | null,
   grant: RunGrant,
   recoveryPointId: string,
 ): BackupImageInput => ({
@@ -112,7 +116,7 @@ export const backupInput = (
   recoveryPointId,
   mode: request.mode,
   allowCrashConsistent: request.allowCrashConsistent,
-  maxIncrements: request.maxIncrements,
+  maxIncrements: imageOptions(policy).maxIncrements,
   ...(request.full === true ? { full: true } : {}),
   quiesce: server.protection.quiesce,
   onlineBackup: server.protection.onlineBackup,

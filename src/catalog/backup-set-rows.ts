@@ -3,7 +3,7 @@ import type { AuditEvent } from '../audit/append-audit';
 import { BACKUP_SET_DEADLINE_MS, type BackupSetInput, type BackupSetMember, type BackupSetView, type SetMembership } from '../contracts/backup-set';
 import { isModosuError, ModosuError } from '../contracts/errors';
 import { newId } from '../contracts/ids';
-import { DEFAULT_MAX_INCREMENTS, type Policy } from '../contracts/policy';
+import type { Policy } from '../contracts/policy';
 import { quoted } from '../contracts/text';
 import type { BackupImageInput } from '../contracts/workflows';
 import { judgeSet } from '../domain/backup-sets/backup-set';
@@ -25,7 +25,7 @@ export const newSet = (id: string, { group, reason, actor }: AcceptBackupSetRequ
 
 const membershipIn = ({ id, groupName, deadline }: BackupSetRow): SetMembership => ({ id, group: groupName, deadline: deadline.toISOString() });
 
-/** What the run of one server of the set is started with. How many incrementals may follow a full is the word of its policy. */
+/** What the run of one server of the set is started with. */
 export function memberInput(
   server: ServerRecord,
   policies: readonly Policy[],
@@ -33,10 +33,9 @@ export function memberInput(
   grant: RunGrant,
   set: BackupSetRow,
 ): BackupImageInput {
-  const declared = policies.find(({ name }) => name === server.policy)?.image;
+  const policy = policies.find(({ name }) => name === server.policy) ?? null;
   const { allowCrashConsistent, reason } = request;
-  const options = { mode: 'online', allowCrashConsistent, reason, maxIncrements: declared?.maxIncrements ?? DEFAULT_MAX_INCREMENTS } as const;
-  return { ...backupInput(server, options, grant, newId('rp')), set: membershipIn(set) };
+  return { ...backupInput(server, { mode: 'online', allowCrashConsistent, reason }, policy, grant, newId('rp')), set: membershipIn(set) };
 }
 
 export const setInput = (row: BackupSetRow, members: readonly Pick<BackupSetMember, 'runId' | 'serverId' | 'serverName'>[]): BackupSetInput => ({

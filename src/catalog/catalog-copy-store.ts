@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { CatalogCopyPlace, CatalogCopyState } from '../contracts/catalog-copy';
 import { ModosuError } from '../contracts/errors';
+import { hypervisorNotConfigured, repositoryNotConfigured } from '../contracts/not-declared';
 import { NO_PROTECTION } from '../contracts/protection';
 import type { AdoptedServer, Catalog, ServerRecord } from './catalog';
 import type { Database } from './database';
@@ -111,8 +112,8 @@ export function catalogCopyStore(database: Database, now: () => Date, sharedNow:
           audit({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
           return 'known';
         }
-        if (!(await manager.existsBy(HypervisorEntity, { name: hypervisor }))) throw notConfigured('HYPERVISOR_NOT_CONFIGURED', 'hypervisor', hypervisor);
-        if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) throw notConfigured('REPOSITORY_NOT_CONFIGURED', 'repository', repository);
+        if (!(await manager.existsBy(HypervisorEntity, { name: hypervisor }))) throw hypervisorNotConfigured(hypervisor);
+        if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) throw repositoryNotConfigured(repository);
         const [other] = await manager.find(ServerEntity, { where: [{ name }, { hypervisor, uuid }] });
         if (other !== undefined) throw adoptionConflict(server, other);
         const { decommissioned: _inService, ...columns } = adoptedServer(server);
@@ -123,9 +124,6 @@ export function catalogCopyStore(database: Database, now: () => Date, sharedNow:
       }),
   };
 }
-
-export const notConfigured = (code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED', what: string, name: string): ModosuError =>
-  new ModosuError(code, `There is no ${what} "${name}" in the catalogue.`, { context: { name } });
 
 export const adoptionConflict = (
   { id, name, uuid }: { readonly id: string; readonly name: string; readonly uuid: string },

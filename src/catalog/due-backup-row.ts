@@ -1,10 +1,11 @@
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../contracts/estate';
 import type { DueBackupView } from '../contracts/due-backup';
-import { DEFAULT_MAX_INCREMENTS, type Policy } from '../contracts/policy';
+import type { Policy } from '../contracts/policy';
 import type { RecoveryPointKind } from '../contracts/recovery-point';
 import { namesOf } from '../contracts/text';
 import { isAhead } from '../domain/clock-skew';
 import type { ScheduledServer } from '../domain/schedules/due';
+import { imageOptions } from '../domain/schedules/image-options';
 import { unwantedBecause, type Limits, type OpenRun } from '../domain/schedules/queue';
 import type { AcceptBackupRequest, AcceptDataBackupRequest, ServerRecord } from './catalog';
 import type { DueBackupRow, PolicyRow, RunRow } from './entities';
@@ -139,12 +140,9 @@ export function scheduleRequest(row: DueBackupRow, policy: PolicyRow | undefined
   if (kind === 'data') return policy?.data == null ? null : { kind, request: { ...request, dataSets: null } };
   const image = policy === undefined ? null : policyRecord(policy).image;
   if (image === null && cause !== 'change') return null;
-  const { mode, allowCrashConsistent, maxIncrements } = image ?? WITHOUT_POLICY;
-  return { kind, request: { ...request, mode, allowCrashConsistent, maxIncrements } };
+  const { mode, allowCrashConsistent } = imageOptions({ image });
+  return { kind, request: { ...request, mode, allowCrashConsistent } };
 }
-
-/** How an image is taken of a server whose policy says nothing of images: as the estate's schema has it where nothing is said. */
-const WITHOUT_POLICY = { mode: 'online', allowCrashConsistent: false, maxIncrements: DEFAULT_MAX_INCREMENTS } as const;
 
 export const supersededDetails = (older: DueBackupRow, by: DueBackupRow): Readonly<Record<string, unknown>> => ({
   kind: older.kind,

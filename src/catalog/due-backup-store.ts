@@ -27,6 +27,7 @@ import {
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
 import { readHypervisors, readPolicies, readRepositories, serverNames } from './inventory-store';
 import { holdInventory, insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
+import { policyRecord } from './policy-row';
 import { serverRecord } from './views';
 
 /** Advisory lock: one process at a time writes down what is due, or begins the next. Both change the rows that wait. */
@@ -219,7 +220,10 @@ async function begin(
     const grant = await lockServer(manager, server, runId, at);
     const run =
       request.kind === 'image'
-        ? ({ kind: 'backup-image', input: backupInput(server, request.request, grant, newId('rp')) } as const)
+        ? ({
+            kind: 'backup-image',
+            input: backupInput(server, request.request, policy === undefined ? null : policyRecord(policy), grant, newId('rp')),
+          } as const)
         : ({ kind: 'backup-data', input: backupDataInput(server, request.request, grant) } as const);
     await insertRun(transaction, { actor: SCHEDULE }, run, NOTHING_REFERRED_TO);
   } catch (error) {

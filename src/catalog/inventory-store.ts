@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { In, type EntityManager } from 'typeorm';
-import type { EstateChange, OffsiteDeclaration } from '../contracts/api/estate';
+import type { EstateChange, OffsiteDeclaration } from '../contracts/estate';
 import { ModosuError } from '../contracts/errors';
 import { quoted } from '../contracts/text';
 import { newId } from '../contracts/ids';
@@ -19,7 +19,8 @@ import {
 } from './entities';
 import type { Policy } from '../contracts/policy';
 import { policyRecord, policyRow } from './policy-row';
-import { compareEstate, type Inventory, type ServerDraft } from './estate-diff';
+import { compareEstate } from '../domain/estate/compare-estate';
+import type { Inventory, ServerDraft } from '../domain/estate/inventory';
 import { serverRecord } from './views';
 
 type InventoryMethods = Pick<
@@ -88,6 +89,12 @@ export async function requireServer(manager: EntityManager, serverId: string): P
   const row = await manager.findOneBy(ServerEntity, { id: serverId });
   if (row === null) throw serverNotFound(serverId);
   return serverRecord(row);
+}
+
+/** Null: it has none. */
+export async function policyOf(manager: EntityManager, { policy: name }: ServerRecord): Promise<Policy | null> {
+  const row = name === null ? null : await manager.findOneBy(PolicyEntity, { name });
+  return row === null ? null : policyRecord(row);
 }
 
 /** Names by id. */

@@ -315,9 +315,6 @@ export function newestWhole(
   };
 }
 
-export const offsiteNotConfigured = (name: string): ModosuError =>
-  new ModosuError('OFFSITE_NOT_CONFIGURED', `No off-site repository named ${quoted(name)} is declared.`, { context: { offsite: name.slice(0, 128) } });
-
 export const transferNotFound = (id: string): ModosuError =>
   new ModosuError('TRANSFER_NOT_FOUND', `There is no transfer ${quoted(id)} in the catalogue.`, { context: { transferId: id.slice(0, 128) } });
 

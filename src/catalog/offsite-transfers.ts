@@ -18,7 +18,6 @@ import {
   newestWhole,
   newTransfer,
   OFFSITE,
-  offsiteNotConfigured,
   offsitePoints,
   requireCopied,
   requireCopyable,
@@ -33,6 +32,7 @@ import {
   transferView,
   type WantedTransfer,
 } from './offsite-row';
+import { offsiteNotConfigured } from '../contracts/not-declared';
 
 /** What is off-site of the tables, and of those around them, inside one transaction. The catalogue in PostgreSQL and the one in memory have it each. */
 export interface OffsiteTables {

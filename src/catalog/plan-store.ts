@@ -16,7 +16,7 @@ import type { Database } from './database';
 import { OffsiteRepositoryEntity, RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer, serverNames } from './inventory-store';
-import { offsiteNotConfigured } from './offsite-row';
+import { offsiteNotConfigured } from '../contracts/not-declared';
 import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
 import { storableError } from './storable-error';

@@ -1,6 +1,7 @@
 import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
+import { repositoryNotConfigured } from '../contracts/not-declared';
 import type { ServerFacts } from '../contracts/facts';
 import type { DataManifest } from '../contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView, RecoveryPointState } from '../contracts/recovery-point';
@@ -185,7 +186,7 @@ async function recordImage(
   const { manager, audit } = transaction;
   const server = await requireServer(manager, manifest.server.id);
   if (!(await manager.existsBy(RepositoryEntity, { name: repository }))) {
-    throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+    throw repositoryNotConfigured(repository);
   }
   const published = await withFacts(manager, recoveryPointRow(manifest, repository, manifestSha256), facts);
   // Held until it stands there: whoever finds one of them damaged meanwhile finds this one, too.

@@ -23,7 +23,7 @@ import type { Database, Transaction } from './database';
 import { requireInService } from '../domain/retention/decommissioning';
 import { RestorePlanEntity, RunEntity, ServerLockEntity } from './entities';
 import { claimIdempotencyKey } from './idempotency';
-import { requireServer } from './inventory-store';
+import { policyOf, requireServer } from './inventory-store';
 import { planNotFound } from './plan-store';
 import { recoveryPointsOf, requireKept } from './retention-facts';
 import { requireConfirmableRun, requireUndoableRun } from './way-back-checks';
@@ -45,7 +45,7 @@ export function runAcceptanceStore(database: Database, now: () => Date): Accepta
         if (earlier !== null) return { runId: earlier, replayed: true };
         const server = await requireServerInService(manager, request.serverId);
         const grant = await lockServer(manager, server, runId, now());
-        const input = backupInput(server, request, grant, recoveryPointId);
+        const input = backupInput(server, request, await policyOf(manager, server), grant, recoveryPointId);
         await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
         return { runId, replayed: false };
       });

@@ -1,4 +1,5 @@
-import { estateSchema, type Estate } from '../contracts/api/estate';
+import { estateSchema } from '../contracts/api/estate';
+import type { Estate } from '../contracts/estate';
 import { parseYamlFile, placeInYaml } from '../contracts/api/yaml-file';
 import { isModosuError, ModosuError } from '../contracts/errors';
 

@@ -3,7 +3,8 @@ import type { DecisionKind } from './run';
 /** What people must hear of without looking: one message when it begins, one when it is over. */
 
 /** `breach`: a server is not protected as its policy promises. The others: a run failed, a run waits for somebody's word, a recovery point is damaged. */
-export type AlertKind = 'breach' | 'run-failed' | 'waiting' | 'damaged';
+export const ALERT_KINDS = ['breach', 'run-failed', 'waiting', 'damaged'] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
 
 /** Something that is so now. */
 export interface Condition {
@@ -19,12 +20,16 @@ export interface Condition {
   readonly hint: string;
 }
 
-export type AlertState = 'open' | 'cleared';
-export type AlertEvent = 'raised' | 'cleared';
+export const ALERT_STATES = ['open', 'cleared'] as const;
+export type AlertState = (typeof ALERT_STATES)[number];
+export const ALERT_EVENTS = ['raised', 'cleared'] as const;
+export type AlertEvent = (typeof ALERT_EVENTS)[number];
 /** By what people are told. */
-export type AlertChannel = 'webhook' | 'email';
+export const ALERT_CHANNELS = ['webhook', 'email'] as const;
+export type AlertChannel = (typeof ALERT_CHANNELS)[number];
 /** `given-up`: it was tried for a day at least, or what it tells has been over for a day, or its beginning was never told. */
-export type AlertDeliveryState = 'waiting' | 'delivered' | 'given-up';
+export const ALERT_DELIVERY_STATES = ['waiting', 'delivered', 'given-up'] as const;
+export type AlertDeliveryState = (typeof ALERT_DELIVERY_STATES)[number];
 
 /** One message about an alert, and how its sending went. */
 export interface AlertDeliveryView {

@@ -4,7 +4,8 @@ import type { RecoveryPointKind } from './recovery-point';
  * `waiting`: not begun yet. `started`: has a run. `superseded`: the next one was due before it could begin. `withdrawn`: its server has another policy by now, or
  * none.
  */
-export type DueBackupState = 'waiting' | 'started' | 'superseded' | 'withdrawn';
+export const DUE_BACKUP_STATES = ['waiting', 'started', 'superseded', 'withdrawn'] as const;
+export type DueBackupState = (typeof DUE_BACKUP_STATES)[number];
 
 /**
  * `schedule`: its time has come. `restore`: the server is live with disks that a restore has put in place, and there is no image of them. `change`: a

@@ -9,7 +9,8 @@ export const FACT_KINDS = ['os', 'kernel', 'packages', 'services', 'users', 'gro
 export type FactKind = (typeof FACT_KINDS)[number];
 
 /** Which collectors ask a server: by ID and ID_LIKE of its os-release. `linux`: any other. */
-export type OsFamily = 'debian' | 'rhel' | 'linux';
+export const OS_FAMILIES = ['debian', 'rhel', 'linux'] as const;
+export type OsFamily = (typeof OS_FAMILIES)[number];
 
 /**
  * One thing that can be added, removed or changed. What it is called by `kind`, and what its value says:

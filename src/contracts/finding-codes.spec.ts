@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as ts from 'typescript';
 import { FINDING_CODES, isFindingCode } from './finding-codes';
+import { BREACH_CODES } from './protection-status';
 
 const ROOT = join(__dirname, '../..');
 const CODE = /^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$/;
@@ -132,6 +133,10 @@ const RAISED = new Set(SOURCES.flatMap(({ codes }) => codes));
 describe('FINDING_CODES', () => {
   it('has every code of a finding, a breach or an alert that is raised anywhere', () => {
     expect([...RAISED].filter((code) => !isFindingCode(code)).sort()).toEqual([]);
+  });
+
+  it('has every breach that has a series in the metrics, and each of them is raised', () => {
+    expect(BREACH_CODES.filter((code) => !isFindingCode(code) || !RAISED.has(code))).toEqual([]);
   });
 
   it('has none that nobody raises', () => {

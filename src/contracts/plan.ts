@@ -11,13 +11,16 @@ import type { PlannedRelation, PlannedRelationStep } from './reading';
 import type { SetOfPlan } from './restore-set';
 import type { DataRestoreItem } from './workflows';
 
-export type RestoreScenario = 'server' | 'data';
-export type PlanScenario = RestoreScenario | 'undo';
+export const RESTORE_SCENARIOS = ['server', 'data'] as const;
+export type RestoreScenario = (typeof RESTORE_SCENARIOS)[number];
+export const PLAN_SCENARIOS = [...RESTORE_SCENARIOS, 'undo'] as const;
+export type PlanScenario = (typeof PLAN_SCENARIOS)[number];
 /** What a restore begins with. */
 export const RECOVERY_POINT_KIND_OF = { server: 'image', data: 'data' } as const satisfies Record<RestoreScenario, RecoveryPointKind>;
 /** What carries a plan out. */
 export const RUN_KIND_OF = { server: 'restore-server', data: 'restore-data', undo: 'undo' } as const satisfies Record<PlanScenario, RunKind>;
-export type FindingSeverity = 'ok' | 'warn' | 'step' | 'block' | 'unknown';
+export const FINDING_SEVERITIES = ['ok', 'warn', 'step', 'block', 'unknown'] as const;
+export type FindingSeverity = (typeof FINDING_SEVERITIES)[number];
 
 /** What a rule or a pre-flight check says in a plan. `block` stops the run. */
 export interface Finding {

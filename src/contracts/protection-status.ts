@@ -3,7 +3,7 @@ import type { DueBackupView } from './due-backup';
 import type { Comeback, JudgementFacts } from './judgement';
 import type { OffsiteRepositoryView } from './offsite-copies';
 import type { RecoveryPointKind } from './recovery-point';
-import type { RunState } from './run';
+import type { RunOutcome } from './run';
 
 /** Whether servers are protected as their policies promise. */
 
@@ -29,7 +29,7 @@ export interface LastBackupRun {
   readonly serverId: string;
   readonly kind: RecoveryPointKind;
   readonly runId: string;
-  readonly state: Extract<RunState, 'succeeded' | 'failed' | 'cancelled'>;
+  readonly state: RunOutcome;
   readonly finishedAt: string;
   readonly errorCode: string | null;
 }
@@ -95,31 +95,33 @@ export interface ProtectionFacts {
   readonly recoverySeconds: readonly { readonly serverId: string; readonly seconds: number }[];
 }
 
-export type BreachCode =
+export const BREACH_CODES = [
   /** Nobody has said how the server is protected. */
-  | 'NO_POLICY'
+  'NO_POLICY',
   /** The policy promises images, or data, and there is no usable one. */
-  | 'NO_RECOVERY_POINT'
+  'NO_RECOVERY_POINT',
   /** The newest usable one is older than the RPO. */
-  | 'RPO_EXCEEDED'
+  'RPO_EXCEEDED',
   /** The disks were swapped by a restore or an undo, and have not been imaged since. */
-  | 'NOT_BACKED_UP_SINCE_RESTORE'
+  'NOT_BACKED_UP_SINCE_RESTORE',
   /** A newer recovery point than all verified ones has been lying there unverified for too long. */
-  | 'NOT_VERIFIED'
+  'NOT_VERIFIED',
   /** The image that was booted last for a proof did not come up. */
-  | 'BOOT_PROOF_FAILED'
+  'BOOT_PROOF_FAILED',
   /** No image was booted for a proof when the policy wanted it. */
-  | 'BOOT_PROOF_OVERDUE'
+  'BOOT_PROOF_OVERDUE',
   /** Something newer than all copies in the off-site repository of the policy has not been copied there for too long. */
-  | 'NOT_COPIED_OFFSITE'
+  'NOT_COPIED_OFFSITE',
   /** A configuration change has been complete for an hour and more, and no image contains it. */
-  | 'CHANGE_NOT_IMAGED'
+  'CHANGE_NOT_IMAGED',
   /** Its newest image was judged, and its peers would not accept it. */
-  | 'CANNOT_COME_BACK_ALONE'
+  'CANNOT_COME_BACK_ALONE',
   /** Whether they would could not be found out for more than a night. */
-  | 'COMEBACK_UNKNOWN'
+  'COMEBACK_UNKNOWN',
   /** The last measured restore took longer than the RTO. */
-  | 'RTO_EXCEEDED';
+  'RTO_EXCEEDED',
+] as const;
+export type BreachCode = (typeof BREACH_CODES)[number];
 
 export interface Breach {
   readonly code: BreachCode;

@@ -6,8 +6,10 @@ import type { SideReadings } from './reading';
 import type { RecoveryPointVerification } from './verification';
 import type { AgentState, DiskFormat, NicInspection, PowerState } from './server';
 
-export type RecoveryPointKind = 'image' | 'data';
-export type Consistency = 'offline' | 'application' | 'filesystem' | 'crash';
+export const RECOVERY_POINT_KINDS = ['image', 'data'] as const;
+export type RecoveryPointKind = (typeof RECOVERY_POINT_KINDS)[number];
+export const CONSISTENCIES = ['offline', 'application', 'filesystem', 'crash'] as const;
+export type Consistency = (typeof CONSISTENCIES)[number];
 /**
  * `usable` only after everything is on disk and published; `damaged` once a verification failed; `expired`: no rule keeps it any more, it is still there, and a
  * hold has it back; `deleted`: its files are gone, or going.

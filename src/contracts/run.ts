@@ -5,17 +5,23 @@ export const RUN_KINDS = ['backup-image', 'backup-data', 'restore-server', 'rest
 export type RunKind = (typeof RUN_KINDS)[number];
 
 /** What a person may do with a run now; computed by the server, so that no button lies. */
-export type RunAction = 'cancel' | 'sign-off' | 'go-live' | 'undo' | 'confirm';
+export const RUN_ACTIONS = ['cancel', 'sign-off', 'go-live', 'undo', 'confirm'] as const;
+export type RunAction = (typeof RUN_ACTIONS)[number];
 
 /** A decision of a person that a run waits for. `sign-off`: what people do before go-live is done, such as configuration changes that are applied again.
  * `sign-off-live`: what they do after it; asked for as the other one. */
 export const DECISION_KINDS = ['go-live', 'sign-off', 'sign-off-live'] as const;
 export type DecisionKind = (typeof DECISION_KINDS)[number];
 /** `accepted`: written down, the workflow is not running yet. A run's end state is that of its worst step. */
-export type RunState = 'accepted' | 'running' | 'succeeded' | 'failed' | 'cancelled';
-export type StepState = 'pending' | 'running' | 'waiting' | 'succeeded' | 'failed' | 'skipped' | 'undone';
+export const RUN_STATES = ['accepted', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+/** Of a run that has ended. */
+export const RUN_OUTCOMES = ['succeeded', 'failed', 'cancelled'] as const satisfies readonly RunState[];
+export type RunOutcome = (typeof RUN_OUTCOMES)[number];
+export const STEP_STATES = ['pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped', 'undone'] as const;
+export type StepState = (typeof STEP_STATES)[number];
 
-export const isFinal = (state: RunState): boolean => state === 'succeeded' || state === 'failed' || state === 'cancelled';
+export const isFinal = (state: RunState): state is RunOutcome => RUN_OUTCOMES.some((outcome) => outcome === state);
 
 /** Observed progress of a copy: never guessed, so that "stalled" can be told from "slow". */
 export interface StepProgress {

@@ -1,9 +1,12 @@
 import type { ErrorSummary } from './errors';
+import type { Protection } from './protection';
 
 /** Formats of disks that can be imaged. */
-export type DiskFormat = 'qcow2' | 'raw';
+export const DISK_FORMATS = ['qcow2', 'raw'] as const;
+export type DiskFormat = (typeof DISK_FORMATS)[number];
 
-export type PowerState = 'running' | 'paused' | 'off';
+export const POWER_STATES = ['running', 'paused', 'off'] as const;
+export type PowerState = (typeof POWER_STATES)[number];
 
 /** A file below another one in a backing chain, nearest first. */
 export interface BackingFile {
@@ -43,7 +46,8 @@ export interface NicInspection {
   readonly linkUp: boolean;
 }
 
-export type AgentState = 'answering' | 'silent' | 'absent';
+export const AGENT_STATES = ['answering', 'silent', 'absent'] as const;
+export type AgentState = (typeof AGENT_STATES)[number];
 
 export interface AgentInspection {
   /** `silent`: the channel exists but nobody answers; `absent`: the domain has no channel. A stopped server is `silent`. */
@@ -87,6 +91,26 @@ export interface Decommissioning {
   readonly keepDays: number;
   /** When these days are over, ISO 8601: from then on no rule keeps any of its recovery points. Time in which nobody judged them is added. */
   readonly protectsUntil: string;
+}
+
+/** A protected server as the catalogue knows it. */
+export interface ServerView {
+  readonly id: string;
+  readonly name: string;
+  /** The domain's UUID: the identity on the hypervisor. */
+  readonly uuid: string;
+  readonly domainName: string;
+  readonly hypervisor: string;
+  readonly repository: string;
+  /** Name of its policy; null: nothing is backed up by itself. */
+  readonly policy: string | null;
+  readonly stopTimeoutSeconds: number;
+  readonly agentTimeoutSeconds: number;
+  readonly protection: Protection;
+  /** The line of disk states the server is on now. A swap of volumes starts a new one. */
+  readonly lineageId: string;
+  /** Since when, and why, it is out of service; null: it is in service. */
+  readonly decommissioned: Decommissioning | null;
 }
 
 /** Where nobody says how long. */

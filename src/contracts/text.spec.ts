@@ -1,4 +1,4 @@
-import { cleanWords, hasControlCharacters, isOneLine, namesOf, quoted } from './text';
+import { cleanWords, hasControlCharacters, isOneLine, namesOf, quoted, storableText } from './text';
 
 describe('what comes in', () => {
   it.each(['\u0000', 'a\nb', 'a\r', 'a\tb', '\u001b[2J', '\u007f'])('sees the control characters of %j', (text) => {
@@ -14,6 +14,32 @@ describe('what comes in', () => {
   it.each(['a\u0085b', '\u009b2J', 'a\ud800', '\udc00a'])('takes %j as a name that others have made, but not as a line that people write', (text) => {
     expect(hasControlCharacters(text)).toBe(false);
     expect(isOneLine(text)).toBe(false);
+  });
+});
+
+describe('what is stored', () => {
+  it('leaves ordinary text alone', () => {
+    expect(storableText('戻す: "done"\n')).toBe('戻す: "done"\n');
+  });
+
+  it('removes NUL bytes and lone surrogates, which PostgreSQL refuses', () => {
+    expect(storableText('a\u0000b\ud800c')).toBe('ab\ufffdc');
+  });
+
+  it('cuts to a number of bytes, never inside a character, and says so', () => {
+    const cut = storableText('あ'.repeat(5000), 100);
+    expect(Buffer.byteLength(cut)).toBeLessThanOrEqual(100);
+    expect(cut).toMatch(/^あ+… \(cut\)$/);
+    expect(cut).not.toContain('\ufffd');
+  });
+
+  it('says that it has cut a text of NUL bytes', () => {
+    expect(storableText('\u0000'.repeat(10_000), 100)).toBe('… (cut)');
+  });
+
+  it('keeps a text of exactly the limit', () => {
+    expect(storableText('x'.repeat(4096))).toBe('x'.repeat(4096));
+    expect(Buffer.byteLength(storableText('x'.repeat(4097)))).toBeLessThanOrEqual(4096);
   });
 });
 

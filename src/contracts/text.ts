@@ -1,7 +1,7 @@
 /**
  * Text from elsewhere: what people type, what guests and programs say, what files name. Two questions to ask of what comes in,
- * and two forms for what is shown. What a terminal is sent of names in any script is `plain` in src/cli/output/text.ts (it keeps the joiners
- * that some scripts need); what PostgreSQL can hold of anything is `storableText` in src/audit/storable.ts.
+ * one form for what is stored, and two for what is shown. What a terminal is sent of names in any script is `plain` in src/cli/output/text.ts (it keeps the joiners
+ * that some scripts need); what PostgreSQL can hold of values that are no text is `storableJson` in src/audit/storable.ts.
  */
 
 /**
@@ -15,6 +15,26 @@ export const hasControlCharacters = (text: string): boolean => /[\u0000-\u001f\u
  * PostgreSQL refuses. For what people declare and type.
  */
 export const isOneLine = (text: string): boolean => !/[\p{Cc}\p{Cs}]/u.test(text);
+
+/** Bytes of UTF-8. Long enough for a stack of nested messages, short enough for ten thousand of them. */
+const MAX_STORED_BYTES = 4096;
+const CUT = '… (cut)';
+
+/** `text` without NUL bytes and lone surrogates, which PostgreSQL refuses, cut to `maxBytes` of UTF-8 (never inside a character). */
+export function storableText(text: string, maxBytes: number = MAX_STORED_BYTES): string {
+  // No character is shorter than one byte: slicing first keeps a huge text from being copied and measured whole.
+  const sliced = text.length > maxBytes + 1 ? text.slice(0, maxBytes + 1) : text;
+  const clean = sliced.replaceAll('\u0000', '').replace(/\p{Cs}/gu, '\ufffd');
+  if (sliced.length === text.length && Buffer.byteLength(clean) <= maxBytes) return clean;
+  let kept = '';
+  let keptBytes = Buffer.byteLength(CUT);
+  for (const character of clean) {
+    keptBytes += Buffer.byteLength(character);
+    if (keptBytes > maxBytes) break;
+    kept += character;
+  }
+  return kept + CUT;
+}
 
 const MAX_WORDS = 300;
 

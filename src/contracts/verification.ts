@@ -7,16 +7,19 @@ import type { RecoveryPointKind } from './recovery-point';
  * `checksums`: every byte was read and is what was written. `structure`: all that the recovery points of the server need is there, and a part of the bytes
  * was read; the next time another part is.
  */
-export type ReadingMethod = 'checksums' | 'structure';
+export const READING_METHODS = ['checksums', 'structure'] as const;
+export type ReadingMethod = (typeof READING_METHODS)[number];
 
 /** `boot`: the image was started without any network, its agent answered, and its health checks passed. Says nothing about bytes that no boot reads. */
-export type VerificationMethod = ReadingMethod | 'boot';
+export const VERIFICATION_METHODS = [...READING_METHODS, 'boot'] as const;
+export type VerificationMethod = (typeof VERIFICATION_METHODS)[number];
 
 /**
  * `failed`: stored bytes are not what was written; of a boot, the image did not come up. `not-run`: it could not be carried out, so that nothing is known by it: never counted as one that passed,
  * never as damage.
  */
-export type VerificationState = 'waiting' | 'running' | 'passed' | 'failed' | 'not-run';
+export const VERIFICATION_STATES = ['waiting', 'running', 'passed', 'failed', 'not-run'] as const;
+export type VerificationState = (typeof VERIFICATION_STATES)[number];
 
 export interface VerificationView {
   readonly id: string;

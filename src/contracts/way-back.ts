@@ -6,7 +6,8 @@ import type { AgentState, PowerState } from './server';
  * volumes.
  * `confirmed`: the old volumes were deleted, by a person or because their time was over.
  */
-export type WayBackState = 'open' | 'reverted' | 'undone' | 'confirmed';
+export const WAY_BACK_STATES = ['open', 'reverted', 'undone', 'confirmed'] as const;
+export type WayBackState = (typeof WAY_BACK_STATES)[number];
 
 export interface KeptVolume {
   readonly target: string;

@@ -5,7 +5,7 @@ import { beginFencingTokens } from '../catalog/catalog-import';
 import type { CATALOG } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
-import type { Estate, RepositoryDeclaration } from '../contracts/api/estate';
+import type { Estate, RepositoryDeclaration } from '../contracts/estate';
 import type { RebuildReport } from '../contracts/catalog-copy';
 import { ModosuError, toModosuError } from '../contracts/errors';
 import { cleanWords } from '../contracts/text';

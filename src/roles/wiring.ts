@@ -9,8 +9,9 @@ import { requireDataAddresses, type Config, type ServiceConfig } from '../config
 import { credentialVariables } from '../config/credential-variables';
 import type { Log } from '../config/log';
 import { programVersion } from '../config/version';
-import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/api/estate';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/estate';
 import { ModosuError } from '../contracts/errors';
+import { hypervisorNotConfigured, offsiteNotConfigured, repositoryNotConfigured } from '../contracts/not-declared';
 import { offsiteLocation } from '../contracts/offsite';
 import { DeclaredStores } from '../credentials/declared-stores';
 import { SshGuestAgent, type SshIdentity } from '../guests/ssh/ssh-guest-agent';
@@ -161,10 +162,10 @@ export class Adapters {
   /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
   byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh' | 'secretStore'> {
     return {
-      hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, 'HYPERVISOR_NOT_CONFIGURED', 'hypervisor')),
-      imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, 'REPOSITORY_NOT_CONFIGURED', 'repository')),
+      hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, hypervisorNotConfigured)),
+      imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, repositoryNotConfigured)),
       dataRepository: async () => this.dataRepository(),
-      offsiteRepository: async (name) => this.offsite(find(await catalog.listOffsite(), name, 'OFFSITE_NOT_CONFIGURED', 'off-site repository')),
+      offsiteRepository: async (name) => this.offsite(find(await catalog.listOffsite(), name, offsiteNotConfigured)),
       overSsh: this.overSsh,
       secretStore: (name) => this.secretStores().open(name),
     };
@@ -180,13 +181,8 @@ function once<T>(made: Map<string, T>, declaration: object, make: () => T): T {
   return fresh;
 }
 
-function find<T extends { readonly name: string }>(
-  declared: readonly T[],
-  name: string,
-  code: 'HYPERVISOR_NOT_CONFIGURED' | 'REPOSITORY_NOT_CONFIGURED' | 'OFFSITE_NOT_CONFIGURED',
-  what: string,
-): T {
+function find<T extends { readonly name: string }>(declared: readonly T[], name: string, notConfigured: (name: string) => ModosuError): T {
   const found = declared.find((declaration) => declaration.name === name);
   if (found !== undefined) return found;
-  throw new ModosuError(code, `No ${what} named "${name}" is declared.`, { context: { name } });
+  throw notConfigured(name);
 }

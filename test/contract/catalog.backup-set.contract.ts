@@ -1,5 +1,6 @@
 import type { AcceptBackupSetRequest, Catalog } from '../../src/catalog/catalog';
-import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { Estate } from '../../src/contracts/estate';
 import type { BackupSetView } from '../../src/contracts/backup-set';
 import type { RunOutcome } from '../../src/contracts/activities';
 import { isId } from '../../src/contracts/ids';

@@ -1,6 +1,8 @@
 import { planHash } from '../../src/catalog/plan-hash';
-import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptPlannedRequest, Catalog, ResolvedServer, ServerRecord } from '../../src/catalog/catalog';
-import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import type { AcceptBackupRequest, AcceptConfirmRequest, AcceptPlannedRequest, Catalog, ServerRecord } from '../../src/catalog/catalog';
+import type { ResolvedServer } from '../../src/contracts/estate';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { Estate } from '../../src/contracts/estate';
 import { isModosuError, type ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import type { Finding, RestorePlanBody, UndoPlanBody } from '../../src/contracts/plan';
@@ -38,7 +40,6 @@ export const backupRequest = (serverId: string, changes: Partial<AcceptBackupReq
   reason: 'before the upgrade',
   mode: 'offline',
   allowCrashConsistent: false,
-  maxIncrements: 13,
   ...changes,
 });
 

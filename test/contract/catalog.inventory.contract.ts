@@ -1,6 +1,7 @@
 import { newId } from '../../src/contracts/ids';
 import { NO_PROTECTION, type Protection } from '../../src/contracts/protection';
-import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { Estate } from '../../src/contracts/estate';
 import { dataManifest } from './catalog.data.contract';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, codeOf, ESTATE, givenServer, manifestOf, readAll, refusal, RESOLVED } from './catalog.fixtures';

@@ -1,5 +1,6 @@
 import type { Catalog } from '../../src/catalog/catalog';
-import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { Estate } from '../../src/contracts/estate';
 import type { CatalogUnderTest } from './catalog.contract';
 import { actions, ESTATE, refusal, RESOLVED } from './catalog.fixtures';
 

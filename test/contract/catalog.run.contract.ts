@@ -83,13 +83,15 @@ export function runContract(subject: () => CatalogUnderTest): void {
       expect(items).toMatchObject([{ actor: 'alice', action: 'run.requested', serverId: server.id, details: { reason: 'before the upgrade' } }]);
     });
 
-    it('carries the limits of the server and the wishes of the person', async () => {
+    it('carries the limits of the server, the wishes of the person, and how many incrementals its policy allows', async () => {
       const { catalog } = subject();
       const quiesce = { before: ['/usr/bin/pause'], after: ['/usr/bin/go-on'] };
       const onlineBackup = { rateLimitBytesPerSecond: 50_000_000, maxGuestLatencyMs: 200 };
-      await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, servers: [{ ...ESTATE.servers[0]!, quiesce, onlineBackup }] }), RESOLVED);
+      const policies = [{ name: 'few', image: { schedule: { every: 'day', at: '02:00' }, retention: { last: 3 }, mode: 'offline', maxIncrements: 5 } }];
+      const servers = [{ ...ESTATE.servers[0]!, quiesce, onlineBackup, policy: 'few' }];
+      await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, policies, servers }), RESOLVED);
       const server = await catalog.getServer('db01');
-      const { runId } = await catalog.acceptBackup(backupRequest(server.id, { mode: 'online', allowCrashConsistent: true, maxIncrements: 5 }));
+      const { runId } = await catalog.acceptBackup(backupRequest(server.id, { mode: 'online', allowCrashConsistent: true }));
       expect((await catalog.getDispatchable(runId)).input).toMatchObject({
         mode: 'online',
         allowCrashConsistent: true,

@@ -354,7 +354,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
 
     it('begin as a run would that a person asks for', async () => {
       const { catalog, advance } = subject();
-      const server = await apply(catalog, { policies: [{ ...POLICY, image: { ...POLICY.image, mode: 'offline' } }] });
+      const server = await apply(catalog, { policies: [{ ...POLICY, image: { ...POLICY.image, mode: 'offline', maxIncrements: 4 } }] });
       advance(3 * HOUR);
       await catalog.recordDueBackups();
       const accepted = await catalog.startNextDueBackup();
@@ -366,7 +366,7 @@ export function scheduleContract(subject: () => CatalogUnderTest): void {
         requestedBy: 'schedule',
         reason: 'policy "daily", due at 2026-03-01T01:00:00.000Z',
       });
-      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'offline', allowCrashConsistent: false, maxIncrements: 13 });
+      expect((await catalog.getDispatchable(runId)).input).toMatchObject({ mode: 'offline', allowCrashConsistent: false, maxIncrements: 4 });
       expect((await catalog.listDueBackups({ state: 'started' }, page)).items).toMatchObject([{ kind: 'image', runId, waitsFor: null }]);
       expect((await actions(catalog)).slice(-1)).toEqual(['run.requested']);
     });

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ServerView } from '../../src/contracts/api/server';
+import type { ServerView } from '../../src/contracts/server';
 import type { RebuildReport } from '../../src/contracts/catalog-copy';
 import type { RestorePlanView } from '../../src/contracts/plan';
 import type { OffsiteRepositoryView, TransferView } from '../../src/contracts/offsite-copies';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { RebuildReport } from '../../src/contracts/catalog-copy';
 import type { ImageRecoveryPointView } from '../../src/contracts/recovery-point';
 import type { AuditEntryView, RunView } from '../../src/contracts/run';
-import type { ServerView } from '../../src/contracts/api/server';
+import type { ServerView } from '../../src/contracts/server';
 import { checksumFiles, domainState, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { E2eStack } from '../support/e2e-stack';
 import { eventually } from '../support/up-process';

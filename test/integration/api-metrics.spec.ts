@@ -45,7 +45,6 @@ describe('metrics and readiness of the API', () => {
         reason: 'x',
         mode: 'offline',
         allowCrashConsistent: false,
-        maxIncrements: 0,
       });
       const lines = await scrape();
       const at = Date.parse(point.pointInTime) / 1000;

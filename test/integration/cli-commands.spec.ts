@@ -293,7 +293,6 @@ describe('modosu, the CLI', () => {
         reason: 'why\u0007',
         mode: 'offline',
         allowCrashConsistent: false,
-        maxIncrements: 0,
       });
       const runs = await cli(api, ['run', 'list']);
       expect(runs.stdout).toContain(runId);

@@ -96,7 +96,6 @@ describe('completion', () => {
         reason: 'nightly',
         mode: 'offline',
         allowCrashConsistent: false,
-        maxIncrements: 0,
       });
       await api.catalog.startRun(runId);
       await api.catalog.finishRun(runId, { state: 'succeeded', error: null });

@@ -122,6 +122,18 @@ describe('modosu, usage', () => {
     expect(stderr).not.toBe('');
   });
 
+  it.each([
+    [['change', 'open', 'db01', '--title', 'x', '--apply-text', 'by hand', '--apply-command', '["/bin/true"]'], 'exclude each other'],
+    [['verify', '--reason', 'x'], 'one of the three'],
+    [['verify', '--data-of', 'db01', '--boot-of', 'db01', '--reason', 'x'], 'one of the three'],
+    [['verify', '--data-of', 'db01', '--boot', '--reason', 'x'], '--boot goes with a recovery point'],
+  ])('%j goes together in no way, and is called a wrong usage', async (argv, words) => {
+    const { code, stdout, stderr } = await cli(argv);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/\bUSAGE\b/);
+    expect(stderr).toContain(words);
+  });
+
   it('explains a code without asking the API', async () => {
     const { code, stdout } = await cli(['explain', 'server_busy']);
     expect(code).toBe(0);

@@ -1,7 +1,8 @@
 import { PlanningJudgements } from '../../activities/planning-activities';
 import type { ActivityDependencies } from '../../activities/dependencies';
 import type { ServerRecord } from '../../src/catalog/catalog';
-import { estateSchema, type Estate } from '../../src/contracts/api/estate';
+import { estateSchema } from '../../src/contracts/api/estate';
+import type { Estate } from '../../src/contracts/estate';
 import type { DataManifest, DataSet, FilesDataSet, PostgresqlDataSet } from '../../src/contracts/data';
 import { toModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';

@@ -82,7 +82,6 @@ describe('runs between PostgreSQL and Temporal', () => {
         reason,
         mode: 'offline',
         allowCrashConsistent: false,
-        maxIncrements: 0,
       })
     ).runId;
 

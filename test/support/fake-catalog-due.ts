@@ -15,7 +15,7 @@ import {
 } from '../../src/catalog/due-backup-row';
 import { isAhead } from '../../src/domain/clock-skew';
 import type { DueBackupRow, PolicyRow, RunRow } from '../../src/catalog/entities';
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../../src/contracts/estate';
 import { newId } from '../../src/contracts/ids';
 import { isFinal } from '../../src/contracts/run';
 import { dueBackups } from '../../src/domain/schedules/due';

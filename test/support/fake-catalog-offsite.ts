@@ -23,7 +23,7 @@ import {
 } from '../../src/catalog/offsite-transfers';
 import { offsitePlace } from '../../src/catalog/protection-store';
 import { policyRecord } from '../../src/catalog/policy-row';
-import type { OffsiteDeclaration } from '../../src/contracts/api/estate';
+import type { OffsiteDeclaration } from '../../src/contracts/estate';
 import type { FakeChains } from './fake-catalog-chains';
 
 /** What the rest of the catalogue in memory offers. */

@@ -28,14 +28,15 @@ import {
   recommissionedDetails,
 } from '../../src/catalog/decommissioned-row';
 import type { BackupSetRow, PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
-import { compareEstate } from '../../src/catalog/estate-diff';
+import { compareEstate } from '../../src/domain/estate/compare-estate';
 import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
 import { policyRecord, policyRow } from '../../src/catalog/policy-row';
-import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/api/estate';
+import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/estate';
 import type { Relation } from '../../src/contracts/relation';
 import { concerns } from '../../src/catalog/relation-store';
 import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
-import { offsiteNotConfigured, withCopies } from '../../src/catalog/offsite-row';
+import { hypervisorNotConfigured, offsiteNotConfigured, repositoryNotConfigured } from '../../src/contracts/not-declared';
+import { withCopies } from '../../src/catalog/offsite-row';
 import type { Policy } from '../../src/contracts/policy';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import {
@@ -80,10 +81,10 @@ import { storableError } from '../../src/catalog/storable-error';
 import { storableStep } from '../../src/catalog/storable-step';
 import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
 import { dataRecoveryPointRow, dataView, imageView, planSummary, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
-import { ModosuError } from '../../src/contracts/errors';
+import { type ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
 import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
-import { adoptedServer, adoptionConflict, notConfigured } from '../../src/catalog/catalog-copy-store';
+import { adoptedServer, adoptionConflict } from '../../src/catalog/catalog-copy-store';
 import type { ServerFacts } from '../../src/contracts/facts';
 import type { DataManifest } from '../../src/contracts/data';
 import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
@@ -470,8 +471,8 @@ export class FakeCatalog implements Catalog {
       this.append({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
       return 'known';
     }
-    if (!this.hypervisors.has(hypervisor)) throw notConfigured('HYPERVISOR_NOT_CONFIGURED', 'hypervisor', hypervisor);
-    if (!this.repositories.has(repository)) throw notConfigured('REPOSITORY_NOT_CONFIGURED', 'repository', repository);
+    if (!this.hypervisors.has(hypervisor)) throw hypervisorNotConfigured(hypervisor);
+    if (!this.repositories.has(repository)) throw repositoryNotConfigured(repository);
     const other = this.serverList().find((one) => one.name === name || (one.hypervisor === hypervisor && one.uuid === uuid));
     if (other !== undefined) throw adoptionConflict(server, other);
     this.servers.set(id, adoptedServer(server));
@@ -496,7 +497,7 @@ export class FakeCatalog implements Catalog {
   ): ImageRecoveryPointView {
     const server = this.server(manifest.server.id);
     if (!this.repositories.has(repository)) {
-      throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no repository "${repository}" in the catalogue.`, { context: { repository } });
+      throw repositoryNotConfigured(repository);
     }
     const known = this.points.get(manifest.recoveryPointId);
     if (known !== undefined) return imageView(known);
@@ -762,7 +763,7 @@ export class FakeCatalog implements Catalog {
   acceptBackup: Catalog['acceptBackup'] = async (request) =>
     this.accept('backup-image', request, newId('run'), (runId) => {
       const server = this.serverInService(request.serverId);
-      const input = backupInput(server, request, this.lock(server, runId), newId('rp'));
+      const input = backupInput(server, request, this.policyOf(server), this.lock(server, runId), newId('rp'));
       this.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
@@ -1130,6 +1131,10 @@ export class FakeCatalog implements Catalog {
 
   private server(id: string): ServerRecord {
     return this.found(this.servers.get(id), () => serverNotFound(id));
+  }
+
+  private policyOf({ policy: name }: ServerRecord): Policy | null {
+    return this.inventory().policies.find((policy) => policy.name === name) ?? null;
   }
 
   private serverInService(id: string): ServerRecord {

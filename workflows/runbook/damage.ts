@@ -1,5 +1,5 @@
 import type { ErrorSummary } from '../../src/contracts/errors';
-import { damageOf } from '../../src/domain/verification/verification';
+import { damageOf, isDamage } from '../../src/domain/verification/verification';
 import { catalogue } from './activities';
 import { summarise } from './errors';
 
@@ -21,4 +21,23 @@ export async function markDamage(recoveryPointId: string, error: ErrorSummary): 
 export async function markIfDamaged(recoveryPointId: string, thrown: unknown): Promise<never> {
   await markDamage(recoveryPointId, summarise(thrown));
   throw thrown;
+}
+
+/**
+ * What was read wrong; null: all is well. Damage is believed when it is seen twice: beside a backup a look may find what was not written yet. Throws whatever is no damage.
+ *
+ * @param pause before the second look
+ */
+export async function seenTwice(read: () => Promise<void>, pause: () => Promise<void> = () => Promise.resolve()): Promise<ErrorSummary | null> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await read();
+      return null;
+    } catch (thrown) {
+      const error = summarise(thrown);
+      if (!isDamage(error)) throw thrown;
+      if (attempt === 2) return error;
+    }
+    await pause();
+  }
 }

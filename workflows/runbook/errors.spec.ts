@@ -24,6 +24,11 @@ describe('what a step failed with', () => {
     expect(summarise(ofActivity(new CancelledFailure('now')))).toEqual(expected);
   });
 
+  it.each(['verification', 'transfer'] as const)('is a cancel of the %s where that is what has ended', (of) => {
+    expect(summarise(ofActivity(new CancelledFailure('now')), of)).toMatchObject({ code: 'RUN_CANCELLED', message: `The ${of} was cancelled.` });
+    expect(summarise(new ModosuError('PLAN_STALE', 'The plan is old.'), of)).toMatchObject({ code: 'PLAN_STALE', message: 'The plan is old.' });
+  });
+
   it('is what the activity says: its summary, whole, through the history', () => {
     const failure = recorded(ofActivity(ApplicationFailure.create({ type: DETAIL.code, message: DETAIL.message, nonRetryable: true, details: [DETAIL] })));
     expect(summarise(failure)).toEqual(DETAIL);

@@ -3,10 +3,10 @@ import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } f
 import { isErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError, isModosuError, type ErrorSummary } from '../../src/contracts/errors';
 
-/** What a step failed with, as people will read it. Understands errors of activities, time-outs and our own. */
-export function summarise(thrown: unknown): ErrorSummary {
-  if (isCancellation(thrown)) return new ModosuError('RUN_CANCELLED', 'The run was cancelled.').summary();
-  if (thrown instanceof ActivityFailure) return summarise(thrown.cause ?? new Error(thrown.message));
+/** What a step failed with, as people will read it. Understands errors of activities, time-outs and our own. `of`: what a cancel has ended. */
+export function summarise(thrown: unknown, of: 'run' | 'verification' | 'transfer' = 'run'): ErrorSummary {
+  if (isCancellation(thrown)) return new ModosuError('RUN_CANCELLED', `The ${of} was cancelled.`).summary();
+  if (thrown instanceof ActivityFailure) return summarise(thrown.cause ?? new Error(thrown.message), of);
   if (isModosuError(thrown)) return thrown.summary();
   if (thrown instanceof ApplicationFailure && isErrorCode(thrown.type)) {
     const detail = thrown.details?.[0];
@@ -14,7 +14,7 @@ export function summarise(thrown: unknown): ErrorSummary {
   }
   if (thrown instanceof TimeoutFailure) {
     const last = lastAttempt(thrown);
-    if (last !== null) return summarise(last);
+    if (last !== null) return summarise(last, of);
     if (thrown.timeoutType === 'HEARTBEAT') {
       return new ModosuError('NO_WORKER', 'The worker stopped reporting in the middle of this step, and so did those that tried it again.', {
         hint: 'Look at the log of `modosu worker` and at the storage it works on, then start again.',

@@ -1,11 +1,12 @@
 import { ERROR_CODES } from '../../src/contracts/error-codes';
 import type { DataChange } from '../../src/contracts/data';
 import type { DataRestorePlanBody, Finding } from '../../src/contracts/plan';
-import { itemOf, loadPlanOf, replacedFilesIn, requireStillPossible } from './plan';
+import { fetched, itemOf, loadPlanOf, replacedFilesIn, requireStillPossible } from './plan';
 
 const mockLoadPlan = jest.fn<Promise<unknown>, [string, string]>();
+const mockFetch = jest.fn<Promise<string>, [unknown]>();
 jest.mock('@temporalio/workflow', () => ({
-  proxyActivities: () => ({ loadPlan: (id: string, hash: string) => mockLoadPlan(id, hash) }),
+  proxyActivities: () => ({ loadPlan: (id: string, hash: string) => mockLoadPlan(id, hash), fetchForPlan: (wanted: unknown) => mockFetch(wanted) }),
   proxyLocalActivities: () => ({}),
 }));
 
@@ -17,6 +18,23 @@ const thrownBy = (work: () => void): unknown => {
     return error;
   }
 };
+
+describe('the request of a plan', () => {
+  const INPUT = { planId: 'plan_1', serverId: 'srv_1', recoveryPointId: null } as const;
+  beforeEach(() => mockFetch.mockReset());
+
+  it('stays as it is where its recovery point is here', async () => {
+    expect(await fetched(INPUT, { dataSet: null, noData: false })).toBe(INPUT);
+    expect(mockFetch).not.toHaveBeenCalled();
+  });
+
+  it('names what was fetched where it lies only in a copy', async () => {
+    mockFetch.mockResolvedValue('rp_1');
+    const input = { ...INPUT, from: 'vault', keepDisks: ['vdb'] };
+    expect(await fetched(input, { dataSet: null, noData: true })).toEqual({ ...input, recoveryPointId: 'rp_1' });
+    expect(mockFetch).toHaveBeenCalledWith({ ...INPUT, from: 'vault', incidentAt: null, dataSet: null, noData: true });
+  });
+});
 
 describe('the plan of a run', () => {
   beforeEach(() => mockLoadPlan.mockReset());

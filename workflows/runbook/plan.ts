@@ -1,9 +1,17 @@
+import type { FetchForPlan } from '../../src/contracts/activities';
 import { ModosuError } from '../../src/contracts/errors';
 import type { DataRestorePlanBody, Finding, PlanBody } from '../../src/contracts/plan';
-import type { DataRestoreItem } from '../../src/contracts/workflows';
-import { planning } from './activities';
+import type { DataRestoreItem, PlanDataInput, PlanRestoreInput } from '../../src/contracts/workflows';
+import { fetching, planning } from './activities';
 
 const WHAT = { server: 'an image restore', data: 'a data restore', undo: 'an undo' } as const satisfies Record<PlanBody['scenario'], string>;
+
+/** The request of a plan whose recovery point is here. What lies only in a copy comes back first: everything after that is as for any other plan. */
+export async function fetched<Input extends PlanRestoreInput | PlanDataInput>(input: Input, wants: Pick<FetchForPlan, 'dataSet' | 'noData'>): Promise<Input> {
+  const { planId, serverId, from, recoveryPointId, incidentAt = null } = input;
+  if (from === undefined) return input;
+  return { ...input, recoveryPointId: await fetching.fetchForPlan({ planId, serverId, from, recoveryPointId, incidentAt, ...wants }) };
+}
 
 /** The plan a run carries out, if it is the one that was accepted and of the right kind. Throws `PLAN_STALE`. */
 export async function loadPlanOf<S extends PlanBody['scenario']>(

@@ -4,7 +4,7 @@ import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activ
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { RunInput } from '../../src/contracts/workflows';
-import { carryOut, persistently, type Runbook } from './runbook';
+import { allTheSame, carryOut, oneByOne, persistently, type Runbook } from './runbook';
 
 /**
  * A workflow's surroundings without Temporal: what activities answer, a clock that only sleeping moves, and a cancel that reaches whatever is not shielded
@@ -650,5 +650,52 @@ describe('a run that waits for a person', () => {
       await book.decision('go-live');
     });
     expect(seen('go-live')).toEqual({ seq: 1, key: 'go-live', title: 'go-live', state: 'waiting' });
+  });
+});
+
+describe('what is done whatever became of something', () => {
+  it('comes afterwards, and what was thrown is thrown then', async () => {
+    const said: string[] = [];
+    const say = (word: string) => async () => void said.push(word);
+    await allTheSame(say('proven')(), say('recorded'));
+    expect(said).toEqual(['proven', 'recorded']);
+    const rejected = new ModosuError('PEERS_REJECT', 'They do not want it.');
+    await expect(allTheSame(Promise.reject(rejected), say('recorded again'))).rejects.toBe(rejected);
+    expect(said).toEqual(['proven', 'recorded', 'recorded again']);
+  });
+
+  it('fails by itself where it cannot be done', async () => {
+    const away = new ModosuError('CATALOG_UNAVAILABLE', 'It is away.');
+    await expect(allTheSame(Promise.reject(new ModosuError('PEERS_REJECT', 'no')), () => Promise.reject(away))).rejects.toBe(away);
+  });
+});
+
+describe('several things, one by one', () => {
+  it('are told how far the whole is', async () => {
+    const seen: unknown[] = [];
+    await oneByOne(
+      [5, 0, 7],
+      (bytes) => bytes,
+      async (thing, moved) => void seen.push([thing, moved]),
+    );
+    expect(seen).toEqual([
+      [5, { before: 0, total: 12 }],
+      [0, { before: 5, total: 12 }],
+      [7, { before: 5, total: 12 }],
+    ]);
+  });
+
+  it('end with the first that fails', async () => {
+    const seen: number[] = [];
+    const failing = oneByOne(
+      [1, 2, 3],
+      () => 1,
+      async (thing) => {
+        seen.push(thing);
+        if (thing === 2) throw new Error('no');
+      },
+    );
+    await expect(failing).rejects.toThrow('no');
+    expect(seen).toEqual([1, 2]);
   });
 });

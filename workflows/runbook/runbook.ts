@@ -289,3 +289,29 @@ export async function persistently<T>(undo: () => Promise<T>, giveUpAtMs: number
 }
 
 const snapshot = (step: VisibleStep): StepRecord => ({ ...step });
+
+/** What is done whatever became of `work`; then what that has thrown is thrown. */
+export async function allTheSame(work: Promise<void>, then: () => Promise<unknown>): Promise<void> {
+  const failure = await work.then(
+    () => null,
+    (thrown: unknown) => ({ thrown }),
+  );
+  await then();
+  if (failure !== null) throw failure.thrown;
+}
+
+/** How far a move of several things is: the bytes of those before, and of all. */
+export interface Moved {
+  readonly before: number;
+  readonly total: number;
+}
+
+/** One after the other, each with how far the whole is. */
+export async function oneByOne<T>(things: readonly T[], bytesOf: (thing: T) => number, move: (thing: T, moved: Moved) => Promise<void>): Promise<void> {
+  const total = things.reduce((sum, thing) => sum + bytesOf(thing), 0);
+  let before = 0;
+  for (const thing of things) {
+    await move(thing, { before, total });
+    before += bytesOf(thing);
+  }
+}

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../catalog/catalog';
-import type { Estate, EstateChange } from '../../contracts/api/estate';
+import type { Estate, EstateChange } from '../../contracts/estate';
 import { ModosuError } from '../../contracts/errors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
 import { etagOf, matches } from '../http/etag';

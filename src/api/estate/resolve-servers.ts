@@ -1,5 +1,6 @@
-import type { ResolvedServer, ServerRecord } from '../../catalog/catalog';
-import type { Estate, ServerDeclaration } from '../../contracts/api/estate';
+import type { ResolvedServer } from '../../contracts/estate';
+import type { ServerRecord } from '../../catalog/catalog';
+import type { Estate, ServerDeclaration } from '../../contracts/estate';
 import { ModosuError } from '../../contracts/errors';
 import type { ServerOnHypervisor } from '../../hypervisors/hypervisor';
 import type { ApiDependencies } from '../dependencies';

@@ -1,6 +1,7 @@
 import type { ServerRecord } from '../../catalog/catalog';
 import type { DefinitionDiff, DescribedDefinition, GenerationDefinition, NotReadDefinition } from '../../contracts/definition';
 import { ModosuError, toModosuError } from '../../contracts/errors';
+import { hypervisorNotConfigured, repositoryNotConfigured } from '../../contracts/not-declared';
 import type { GenerationView } from '../../contracts/generation';
 import { cleanWords } from '../../contracts/text';
 import { diffDefinitions } from '../../domain/generations/definition-diff';
@@ -51,7 +52,7 @@ export class Definitions {
     const point = await catalog.getRecoveryPoint(recoveryPointId);
     const name = point.kind === 'image' ? point.repository : server.repository;
     const declaration = (await catalog.listRepositories()).find((one) => one.name === name);
-    if (declaration === undefined) throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `No repository named "${name}" is declared.`);
+    if (declaration === undefined) throw repositoryNotConfigured(name);
     const late = (): ModosuError => new ModosuError('REPOSITORY_UNREACHABLE', `The repository ${name} does not answer in time.`);
     return this.turns.take(
       `${name}\n${declaration.path}`,
@@ -65,9 +66,7 @@ export class Definitions {
   private async describe(server: ServerRecord, definition: string): Promise<DescribedDefinition> {
     const { catalog, hypervisor } = this.dependencies;
     const declaration = (await catalog.listHypervisors()).find(({ name }) => name === server.hypervisor);
-    if (declaration === undefined) {
-      throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `Hypervisor "${server.hypervisor}" of server "${server.name}" is not declared.`);
-    }
+    if (declaration === undefined) throw hypervisorNotConfigured(server.hypervisor);
     const described = hypervisor(declaration).describeDefinition(definition);
     if (described === 'unreadable') throw new ModosuError('DEFINITION_NOT_SHOWN', 'It cannot be read as a definition.');
     if (described === 'too-large') throw new ModosuError('DEFINITION_NOT_SHOWN', 'It is larger than any that is shown.');

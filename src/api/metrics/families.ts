@@ -2,10 +2,9 @@ import type { ServerRecord } from '../../catalog/catalog';
 import type { CatalogCopyState } from '../../contracts/catalog-copy';
 import { STEP_SECONDS, type CatalogFigures, type RecoveryPointFigures, type StepFigures } from '../../contracts/figures';
 import { runKind } from '../../contracts/api/run';
-import { findingSeverity } from '../../contracts/api/restore-plan';
-import { breachCode } from '../../contracts/api/status';
-import type { EstateStatus } from '../../contracts/protection-status';
-import { isFinal, type RunKind, type RunState } from '../../contracts/run';
+import { FINDING_SEVERITIES } from '../../contracts/plan';
+import { BREACH_CODES, type EstateStatus } from '../../contracts/protection-status';
+import { isFinal, RUN_OUTCOMES, type RunKind } from '../../contracts/run';
 import { bringsBack } from '../../domain/steps/shared-steps';
 import type { Family, Sample } from './exposition';
 
@@ -53,7 +52,7 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
       'modosu_runs_total',
       'Runs that have ended, by kind and outcome.',
       runKind.options.flatMap((kind) =>
-        OUTCOMES.map((outcome) => ({
+        RUN_OUTCOMES.map((outcome) => ({
           labels: { kind, outcome },
           value: figures.runs.find((run) => run.kind === kind && run.state === outcome)?.count ?? 0,
         })),
@@ -120,7 +119,7 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
       'modosu_breaches',
       'Promises of policies that are not kept now, by server and code.',
       status.servers.flatMap(({ serverName, breaches }) =>
-        breachCode.options.map((code) => ({ labels: { server: serverName, code }, value: breaches.filter((breach) => breach.code === code).length })),
+        BREACH_CODES.map((code) => ({ labels: { server: serverName, code }, value: breaches.filter((breach) => breach.code === code).length })),
       ),
     ),
     gauge(
@@ -129,7 +128,7 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
       status.servers.flatMap(({ serverName, comeback }) =>
         comeback === null
           ? []
-          : findingSeverity.options.map((verdict) => ({ labels: { server: serverName, verdict }, value: comeback.verdict === verdict ? 1 : 0 })),
+          : FINDING_SEVERITIES.map((verdict) => ({ labels: { server: serverName, verdict }, value: comeback.verdict === verdict ? 1 : 0 })),
       ),
     ),
     gauge(
@@ -180,9 +179,7 @@ export function metricFamilies({ figures, servers, repositories, status, copies,
 const gauge = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'gauge', help, samples });
 const counter = (name: string, help: string, samples: readonly Sample[]): Family => ({ name, type: 'counter', help, samples });
 
-const OUTCOMES: readonly RunState[] = ['succeeded', 'failed', 'cancelled'];
-
-interface ProtectedThing {
+interface MeasuredThing {
   /** One that is not declared any more gets no new recovery points, and nobody waits for any. */
   readonly declared: boolean;
   readonly labels: { readonly server: string; readonly kind: string; readonly data_set: string };
@@ -190,7 +187,7 @@ interface ProtectedThing {
 }
 
 /** The image of a server, every data set that it declares, and those that it declared once while recovery points of them are there; when it is decommissioned only these. */
-function thingsOf({ id, name, protection, decommissioned }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly ProtectedThing[] {
+function thingsOf({ id, name, protection, decommissioned }: ServerRecord, all: readonly RecoveryPointFigures[]): readonly MeasuredThing[] {
   const own = all.filter(({ serverId }) => serverId === id);
   const declared = new Set(decommissioned === null ? [null, ...protection.dataSets.map((dataSet) => dataSet.name)] : []);
   return [...new Set([...declared, ...own.map(({ dataSet }) => dataSet)])].map((dataSet) => ({

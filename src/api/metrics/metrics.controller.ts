@@ -1,6 +1,6 @@
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { RepositoryDeclaration } from '../../contracts/api/estate';
+import type { RepositoryDeclaration } from '../../contracts/estate';
 import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError, toModosuError } from '../../contracts/errors';
 import { Dependencies, PART_TIMEOUT_MS, type ApiDependencies } from '../dependencies';

@@ -1,6 +1,8 @@
 import type { ServerRecord } from '../../catalog/catalog';
-import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import type { ServerDetailView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import { ModosuError, toModosuError, type ErrorSummary } from '../../contracts/errors';
+import { hypervisorNotConfigured } from '../../contracts/not-declared';
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../../contracts/recovery-point';
 import type { ServerInspection } from '../../contracts/server';
 import { keptBytes } from '../../contracts/way-back';
@@ -55,9 +57,7 @@ interface Inspected {
 async function inspect({ catalog, hypervisor, config, log }: ApiDependencies, record: ServerRecord): Promise<Inspected> {
   try {
     const declaration = (await catalog.listHypervisors()).find(({ name }) => name === record.hypervisor);
-    if (declaration === undefined) {
-      throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `Hypervisor "${record.hypervisor}" of server "${record.name}" is not declared.`);
-    }
+    if (declaration === undefined) throw hypervisorNotConfigured(record.hypervisor);
     const looking = hypervisor(declaration).inspect({ uuid: record.uuid, name: record.domainName });
     const timeoutMs = config.inspectionTimeoutMs ?? INSPECTION_TIMEOUT_MS;
     const late = (): ModosuError =>

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { AcceptBackupRequest, Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
+import type { Catalog, ServerRecord, TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { restorePlanRequestSchema, restorePlanSchema, type RestorePlanRequest } from '../../contracts/api/restore-plan';
 import { retentionPreviewSchema } from '../../contracts/api/retention';
@@ -14,9 +14,8 @@ import {
   type DecommissionRequest,
   type RecommissionRequest,
   type ServerDetailView,
-  type ServerView,
 } from '../../contracts/api/server';
-import { DEFAULT_MAX_INCREMENTS } from '../../contracts/policy';
+import type { ServerView } from '../../contracts/server';
 import type { RestorePlanView } from '../../contracts/plan';
 import type { RetentionPreview } from '../../contracts/retention';
 import type { RunView } from '../../contracts/run';
@@ -128,7 +127,7 @@ export class ServersController {
     const accepted =
       body.kind === 'data'
         ? await catalog.acceptDataBackup({ ...request, dataSets: body.dataSets ?? null })
-        : await catalog.acceptBackup({ ...request, ...(await imageOptions(catalog, server, body)) });
+        : await catalog.acceptBackup({ ...request, mode: body.mode, allowCrashConsistent: body.allowCrashConsistent, full: body.full });
     await dispatchRun(this.dependencies, accepted);
     response.setHeader('Location', `/v1/runs/${accepted.runId}`);
     if (accepted.replayed) response.setHeader(REPLAYED_HEADER, 'true');
@@ -187,18 +186,6 @@ export class ServersController {
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
     return this.dependencies.catalog.getPlan(planId);
   }
-}
-
-type ImageOptions = Pick<AcceptBackupRequest, 'mode' | 'allowCrashConsistent' | 'maxIncrements' | 'full'>;
-
-/** How many incrementals may follow a full is the policy's word; who asks for a whole image gets one. */
-async function imageOptions(
-  catalog: Catalog,
-  { policy }: ServerRecord,
-  { mode, allowCrashConsistent, full }: Extract<BackupRequest, { readonly kind: 'image' }>,
-): Promise<ImageOptions> {
-  const declared = (await catalog.listPolicies()).find(({ name }) => name === policy)?.image;
-  return { mode, allowCrashConsistent, maxIncrements: declared?.maxIncrements ?? DEFAULT_MAX_INCREMENTS, full };
 }
 
 /** The same of what comes from a copy. Throws `OFFSITE_NOT_CONFIGURED`, `NO_RECOVERY_POINT`; one that was named may be whole here, and is looked for then. */

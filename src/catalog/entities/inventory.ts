@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm';
-import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
+import type { HypervisorDeclaration, RepositoryDeclaration } from '../../contracts/estate';
 import type { RoomSample } from '../../contracts/capacity';
 import type { CatalogCopyPlace } from '../../contracts/catalog-copy';
 import { NO_PROTECTION } from '../../contracts/protection';

@@ -1,5 +1,5 @@
 import { EntitySchema } from 'typeorm';
-import type { OffsiteDeclaration } from '../../contracts/api/estate';
+import type { OffsiteDeclaration } from '../../contracts/estate';
 import type { ErrorSummary } from '../../contracts/errors';
 import type { OffsiteCopyState, OffsiteState, TransferKind, TransferState } from '../../contracts/offsite-copies';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';

@@ -1,8 +1,9 @@
-import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../contracts/api/estate';
+import type { Estate, EstateChange, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../contracts/estate';
 import type { ServerGroup } from '../../contracts/backup-set';
 import type { Policy } from '../../contracts/policy';
 import type { Relation } from '../../contracts/relation';
-import type { Actor, DecommissionServerRequest, EstateOptions, ResolvedServer, ServerRecord } from './requests';
+import type { Actor, DecommissionServerRequest, ServerRecord } from './requests';
+import type { EstateOptions, ResolvedServer } from '../../contracts/estate';
 
 /** Hypervisors, repositories and servers as the estate declares them; policies, groups, relations; servers that go out of service. */
 export interface InventoryCatalog {

@@ -1,4 +1,4 @@
-import type { ServerView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import type { TokenScope, TokenView } from '../../contracts/api/token';
 import type { ApplyAgain } from '../../contracts/change';
 import type { DataSelection } from '../../contracts/data';
@@ -14,13 +14,6 @@ export type Actor = string;
 /** A server as it is kept is what the API shows of it. */
 export type ServerRecord = ServerView;
 
-/** An estate server together with the identity its hypervisor gave; made by whoever applies the estate. */
-export interface ResolvedServer {
-  readonly name: string;
-  readonly uuid: string;
-  readonly domainName: string;
-}
-
 /** A server as its images describe it. */
 export interface AdoptedServer {
   readonly id: string;
@@ -30,12 +23,6 @@ export interface AdoptedServer {
   readonly repository: string;
   /** Of its newest image. */
   readonly lineageId: string;
-}
-
-/** How an estate is compared and applied. */
-export interface EstateOptions {
-  /** Policies, groups and relations that the file does not declare any more are deleted. Default: false. */
-  readonly prune?: boolean;
 }
 
 /** A token as everybody may see it: its secret is nowhere. */
@@ -64,17 +51,12 @@ export interface AcceptRunRequest extends KeyedRequest {
 export interface AcceptBackupRequest extends AcceptRunRequest {
   readonly mode: BackupMode;
   readonly allowCrashConsistent: boolean;
-  /** At most so many incrementals follow a full; 0: a whole image. Means nothing for a server that is stopped. */
-  readonly maxIncrements: number;
-  /** A whole image, although an incremental would do. */
+  /** A whole image, although an incremental would do. How many may follow a full is the word of the server's policy. */
   readonly full?: boolean;
 }
 
 /** One image of each server of a group, taken together. */
-export interface AcceptBackupSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptBackupSetRequest extends KeyedRequest {
   /** Name of the group. */
   readonly group: string;
   readonly reason: string;
@@ -88,10 +70,7 @@ export interface AcceptPlannedRequest extends AcceptRunRequest, PlannedRequest {
 }
 
 /** Plans of several servers that are restored together. */
-export interface AcceptRestoreSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptRestoreSetRequest extends KeyedRequest {
   /** In the order in which they go live. `recoveryPointId` null: it is made anew from the first one, and has no plan. */
   readonly members: readonly { readonly serverId: string; readonly recoveryPointId: string | null }[];
   readonly basis: SetBasis;
@@ -102,10 +81,7 @@ export interface AcceptRestoreSetRequest {
 }
 
 /** Carries a restore set out. */
-export interface RunRestoreSetRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface RunRestoreSetRequest extends KeyedRequest {
   readonly setId: string;
   readonly reason: string;
   /** What the person typed: the names of all servers that are restored. */
@@ -119,10 +95,7 @@ export interface AcceptConfirmRequest extends AcceptRunRequest {
 }
 
 /** A request for the plan of an undo. */
-export interface AcceptUndoPlanRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface AcceptUndoPlanRequest extends KeyedRequest {
   readonly ofRunId: string;
 }
 
@@ -138,10 +111,7 @@ export interface DecommissionServerRequest {
 }
 
 /** Registers a configuration change of a server. */
-export interface OpenChangeRequest {
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
+export interface OpenChangeRequest extends KeyedRequest {
   readonly serverId: string;
   readonly title: string;
   readonly ticket: string | null;
@@ -167,12 +137,9 @@ export interface AcceptDataBackupRequest extends AcceptRunRequest {
   readonly dataSets: readonly string[] | null;
 }
 
-interface AcceptPlanRequestBase {
+interface AcceptPlanRequestBase extends KeyedRequest {
   /** Off-site repository from which it is fetched where it is not whole here; then it need not be usable. Absent: none. `OFFSITE_NOT_CONFIGURED`. */
   readonly from?: string;
-  readonly actor: Actor;
-  readonly idempotencyKey: string | null;
-  readonly requestDigest: string;
   readonly serverId: string;
   /** Null: the newest usable one. Unknown, or of another server: `RECOVERY_POINT_NOT_FOUND`. */
   readonly recoveryPointId: string | null;

@@ -18,7 +18,7 @@ interface OpenFlags {
 
 function applyAgainOf({ applyText, applyCommand, applyTimeout }: OpenFlags): ApplyAgain | null {
   if (applyText !== undefined && applyCommand !== undefined) {
-    throw new ModosuError('REQUEST_INVALID', '--apply-text and --apply-command exclude each other: one of the two says how the change is made again.');
+    throw new ModosuError('USAGE', '--apply-text and --apply-command exclude each other: one of the two says how the change is made again.');
   }
   if (applyText !== undefined) return { kind: 'text', text: applyText };
   const [program, ...rest] = applyCommand ?? [];

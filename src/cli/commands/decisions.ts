@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { RunView } from '../../contracts/run';
-import type { WayBackView } from '../../contracts/way-back';
+import { WAY_BACK_STATES, type WayBackView } from '../../contracts/way-back';
 import { idSegment, limitOption, type CliContext } from '../context';
 import { idSelector } from '../../contracts/selectors';
 import { runText } from '../output/runs';
@@ -110,7 +110,7 @@ export function addWayBackCommands(program: Command, context: CliContext): void 
       .command('list')
       .description('list ways back, newest first')
       .option('--server <server>', 'only those of this server')
-      .addOption(new Option('--state <state>', 'only those in this state').choices(['open', 'reverted', 'undone', 'confirmed']))
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...WAY_BACK_STATES]))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu way-back list --state open', 'modosu way-back list --server db01'],
   ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {

@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { EstateChangesView } from '../../contracts/api/estate-request';
-import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import type { ServerDetailView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import { ModosuError } from '../../contracts/errors';
 import { PRUNES } from '../../contracts/prune';
 import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS } from '../../contracts/server';

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
-import type { AlertView } from '../../contracts/alert';
+import { ALERT_STATES, type AlertView } from '../../contracts/alert';
 import type { PolicyView } from '../../contracts/api/policy-view';
-import type { DueBackupView } from '../../contracts/due-backup';
+import { DUE_BACKUP_STATES, type DueBackupView } from '../../contracts/due-backup';
 import type { EstateStatus } from '../../contracts/protection-status';
 import type { RetentionPreview } from '../../contracts/retention';
 import { policySelector } from '../../contracts/selectors';
@@ -37,7 +37,7 @@ export function addProtectionCommands(program: Command, context: CliContext): vo
       .command('list')
       .description('list alerts, newest first, with how their messages went')
       .option('--server <server>', 'only those of this server')
-      .addOption(new Option('--state <state>', 'only those in this state').choices(['open', 'cleared']))
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...ALERT_STATES]))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu alert list --state open'],
   ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {
@@ -69,7 +69,7 @@ export function addProtectionCommands(program: Command, context: CliContext): vo
       .command('list')
       .description('list backups that schedules have asked for, newest first, with what they wait for')
       .option('--server <server>', 'only those of this server')
-      .addOption(new Option('--state <state>', 'only those in this state').choices(['waiting', 'started', 'superseded', 'withdrawn']))
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...DUE_BACKUP_STATES]))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu due-backup list --state waiting'],
   ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { ServerDetailView } from '../../contracts/api/server';
 import { ModosuError } from '../../contracts/errors';
-import { PLAN_STATES, type PlanState, type RestorePlanSummary, type RestorePlanView } from '../../contracts/plan';
+import { PLAN_STATES, RESTORE_SCENARIOS, type PlanState, type RestorePlanSummary, type RestorePlanView } from '../../contracts/plan';
 import type { RunView } from '../../contracts/run';
 import type { ApiClient } from '../api-client';
 import { durationOption, idSegment, limitOption, serverSegment, type CliContext } from '../context';
@@ -95,7 +95,7 @@ export function addRestoreCommands(program: Command, context: CliContext): void 
     .argument('<server>', 'name or id of the server')
     .addOption(
       new Option('--scenario <scenario>', 'server: the whole server, from an image and the data saved after it; data: files or tables into the running server')
-        .choices(['server', 'data'])
+        .choices([...RESTORE_SCENARIOS])
         .makeOptionMandatory(),
     )
     .option(

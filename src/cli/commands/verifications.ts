@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { ModosuError } from '../../contracts/errors';
-import type { VerificationMethod, VerificationView } from '../../contracts/verification';
+import { VERIFICATION_STATES, type VerificationMethod, type VerificationView } from '../../contracts/verification';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { verificationTable, verificationText } from '../output/verifications';
 import { waitForVerification } from '../watch/waiting';
@@ -16,12 +16,12 @@ interface Wanted {
 function wanted(id: string | undefined, { dataOf, bootOf, boot }: Wanted): { readonly path: string; readonly method: VerificationMethod } {
   const named = [id, dataOf, bootOf].filter((one) => one !== undefined);
   if (named.length !== 1) {
-    throw new ModosuError('REQUEST_INVALID', 'Name a recovery point, or a server with --data-of or --boot-of: one of the three.', {
+    throw new ModosuError('USAGE', 'Name a recovery point, or a server with --data-of or --boot-of: one of the three.', {
       hint: 'See `modosu verify --help`.',
     });
   }
   if (id !== undefined) return { path: `/v1/recovery-points/${idSegment('rp', id)}`, method: boot === true ? 'boot' : 'checksums' };
-  if (boot === true) throw new ModosuError('REQUEST_INVALID', '--boot goes with a recovery point; of a server its newest image is booted with --boot-of.');
+  if (boot === true) throw new ModosuError('USAGE', '--boot goes with a recovery point; of a server its newest image is booted with --boot-of.');
   return dataOf === undefined
     ? { path: `/v1/servers/${serverSegment(bootOf ?? '')}`, method: 'boot' }
     : { path: `/v1/servers/${serverSegment(dataOf)}`, method: 'structure' };
@@ -66,7 +66,7 @@ export function addVerificationCommands(program: Command, context: CliContext): 
       .command('list')
       .description('list verifications, newest first')
       .option('--server <server>', 'only those of this server')
-      .addOption(new Option('--state <state>', 'only those in this state').choices(['waiting', 'running', 'passed', 'failed', 'not-run']))
+      .addOption(new Option('--state <state>', 'only those in this state').choices([...VERIFICATION_STATES]))
       .option('--limit <number>', 'how many', limitOption, 100),
     ['modosu verification list --state failed'],
   ).action(async (options: { readonly server?: string; readonly state?: string; readonly limit: number }, command: Command) => {

@@ -3,7 +3,7 @@ import type { ChangeView } from '../../contracts/change';
 import type { GroupView } from '../../contracts/api/backup-set';
 import type { PolicyView } from '../../contracts/api/policy-view';
 import type { ProfileSummary } from '../../contracts/api/profile-view';
-import type { ServerView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import type { TokenView } from '../../contracts/api/token';
 import type { BackupSetView } from '../../contracts/backup-set';
 import { ERROR_CODES, isErrorCode } from '../../contracts/error-codes';

@@ -1,5 +1,6 @@
-import type { EstateChange } from '../../contracts/api/estate';
-import type { ServerDetailView, ServerView } from '../../contracts/api/server';
+import type { EstateChange } from '../../contracts/estate';
+import type { ServerDetailView } from '../../contracts/api/server';
+import type { ServerView } from '../../contracts/server';
 import { describeAge, formatBytes } from '../../contracts/format';
 import { diskRole, type Protection } from '../../contracts/protection';
 import { PRUNED_SUBJECTS } from '../../contracts/prune';

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { AlertDeliveryView, AlertView } from '../alert';
+import { ALERT_CHANNELS, ALERT_DELIVERY_STATES, ALERT_EVENTS, ALERT_KINDS, ALERT_STATES, type AlertDeliveryView, type AlertView } from '../alert';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
 const alertDeliverySchema = z
   .object({
     id: z.string().meta({ description: 'What the receiver gets as webhook-id, the same at every attempt.' }),
-    event: z.enum(['raised', 'cleared']),
-    channel: z.enum(['webhook', 'email']),
+    event: z.enum(ALERT_EVENTS),
+    channel: z.enum(ALERT_CHANNELS),
     state: z
-      .enum(['waiting', 'delivered', 'given-up'])
+      .enum(ALERT_DELIVERY_STATES)
       .meta({ description: 'given-up: it was tried for a day at least, what it tells has been over for a day, or its beginning was never told.' }),
     attempts: z.int(),
     lastProblem: z.string().nullable().meta({ description: 'What kept the last attempt from succeeding.' }),
@@ -19,7 +19,7 @@ const alertDeliverySchema = z
 export const alertSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(['breach', 'run-failed', 'waiting', 'damaged']).meta({
+    kind: z.enum(ALERT_KINDS).meta({
       description:
         'breach: a server is not protected as its policy promises. run-failed: the last run of a kind failed. waiting: a run waits for somebody. damaged: a recovery point is.',
     }),
@@ -37,7 +37,7 @@ export const alertSchema = z
 
 export const alertQuerySchema = z.strictObject({
   server: serverQueryField,
-  state: z.enum(['open', 'cleared']).optional(),
+  state: z.enum(ALERT_STATES).optional(),
   ...pageQueryFields,
 });
 export type AlertQuery = z.output<typeof alertQuerySchema>;

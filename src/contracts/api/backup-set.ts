@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { BACKUP_SET_STATES, type BackupSetMember, type BackupSetView, type ServerGroup } from '../backup-set';
 import { errorSummarySchema, pageQueryFields, reason, timestamp } from './common';
 import { runState } from './run';
+import { CONSISTENCIES } from '../recovery-point';
 
 /** Groups of servers, and the sets of recovery points that are taken of them. */
 
@@ -13,7 +14,7 @@ const backupSetMemberSchema = z
     runState,
     recoveryPointId: z.string().nullable().meta({ description: 'null: none was published, or not yet.' }),
     pointInTime: timestamp.nullable().meta({ description: 'The moment of the freeze, as it stands in the manifest.' }),
-    consistency: z.enum(['offline', 'application', 'filesystem', 'crash']).nullable(),
+    consistency: z.enum(CONSISTENCIES).nullable(),
     error: errorSummarySchema.nullable(),
   })
   .meta({ id: 'BackupSetMember' }) satisfies z.ZodType<BackupSetMember>;

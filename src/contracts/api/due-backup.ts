@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { DUE_CAUSES, type DueBackupView } from '../due-backup';
+import { DUE_BACKUP_STATES, DUE_CAUSES, type DueBackupView } from '../due-backup';
+import { RECOVERY_POINT_KINDS } from '../recovery-point';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
-const recoveryPointKind = z.enum(['image', 'data']);
-const dueBackupState = z.enum(['waiting', 'started', 'superseded', 'withdrawn']).meta({
+const recoveryPointKind = z.enum(RECOVERY_POINT_KINDS);
+const dueBackupState = z.enum(DUE_BACKUP_STATES).meta({
   description: 'superseded: the next one was due before it could begin. withdrawn: its server has another policy by now, or none.',
 });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { ESTATE_CHANGES, ESTATE_SUBJECTS, type EstateChange } from '../estate';
 import { PRUNES } from '../prune';
-import { estateSchema, type EstateChange } from './estate';
+import { estateSchema } from './estate';
 
 export const estateRequestSchema = z
   .strictObject({
@@ -17,9 +18,9 @@ export const estateChangesSchema = z
   .object({
     changes: z.array(
       z.object({
-        subject: z.enum(['hypervisor', 'repository', 'offsite', 'policy', 'server', 'group', 'relation']),
+        subject: z.enum(ESTATE_SUBJECTS),
         name: z.string(),
-        change: z.enum(['create', 'update', 'unchanged', 'kept', 'delete']),
+        change: z.enum(ESTATE_CHANGES),
         fields: z.array(z.string()),
         note: z.string().optional().meta({ description: 'What should be known of it beside what changes.' }),
       }) satisfies z.ZodType<EstateChange>,

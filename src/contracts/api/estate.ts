@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAME_RULE, PART_NAME_PATTERN, PART_NAME_RULE, SERVER_NAME_PATTERN } from '../names';
 import type { ServerGroup } from '../backup-set';
+import type { Estate, HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration, ServerDeclaration } from '../estate';
 import { OFFSITE_MEDIA, offsiteLocation } from '../offsite';
 import { absoluteDirectory, oneLine } from './common';
 import { policySchema } from './policy';
@@ -28,14 +29,14 @@ const hypervisorDeclarationSchema = z.strictObject({
   kind: z.literal('libvirt'),
   uri: z.enum(['qemu:///system', 'qemu:///session']).default('qemu:///system'),
   maxBackups: maxBackups('on it'),
-});
+}) satisfies z.ZodType<HypervisorDeclaration>;
 
 const repositoryDeclarationSchema = z.strictObject({
   name: partName,
   kind: z.literal('directory'),
   path: absoluteDirectory,
   maxBackups: maxBackups('into it'),
-});
+}) satisfies z.ZodType<RepositoryDeclaration>;
 
 const isLocation = (text: string): boolean => {
   try {
@@ -52,7 +53,7 @@ const offsiteDeclarationSchema = z.strictObject({
     .refine(isLocation, 'must be an absolute directory, sftp:…, s3:…, rest:http(s)://… or rclone:…, without credentials')
     .meta({ description: 'An absolute directory, or sftp:, s3:, rest:http(s):// or rclone: as restic writes them. Credentials never stand here.' }),
   media: z.enum(OFFSITE_MEDIA).default('fixed').meta({ description: 'removable: absent by design, such as a disk that is taken away.' }),
-});
+}) satisfies z.ZodType<OffsiteDeclaration>;
 
 const serverDeclarationSchema = z.strictObject({
   name: serverName,
@@ -67,7 +68,7 @@ const serverDeclarationSchema = z.strictObject({
   /** How long the guest agent may take to answer after a start. */
   agentTimeoutSeconds: z.int().min(1).max(7200).default(300),
   ...protectionFields,
-});
+}) satisfies z.ZodType<ServerDeclaration>;
 
 /** From two servers on there is anything to coordinate; the most that is frozen together. */
 const GROUP_SIZE = { min: 2, max: 50 } as const;
@@ -142,21 +143,4 @@ export const estateSchema = z
       requireDeclared(server, ['relations', index, 'server']);
       peers.forEach((peer, position) => requireDeclared(peer.server, ['relations', index, 'peers', position, 'server']));
     });
-  });
-
-export type Estate = z.output<typeof estateSchema>;
-export type HypervisorDeclaration = z.output<typeof hypervisorDeclarationSchema>;
-export type RepositoryDeclaration = z.output<typeof repositoryDeclarationSchema>;
-export type OffsiteDeclaration = z.output<typeof offsiteDeclarationSchema>;
-export type ServerDeclaration = z.output<typeof serverDeclarationSchema>;
-
-export interface EstateChange {
-  readonly subject: 'hypervisor' | 'repository' | 'offsite' | 'policy' | 'server' | 'group' | 'relation';
-  readonly name: string;
-  /** `kept`: in the catalogue but not in the file; nothing is removed. `delete`: the same for a policy, a group or a relation (`PRUNED_SUBJECTS`), when it was asked for. */
-  readonly change: 'create' | 'update' | 'unchanged' | 'kept' | 'delete';
-  /** One line per changed field, such as `repository: main -> second`. */
-  readonly fields: readonly string[];
-  /** What should be known of it beside what changes. Absent: nothing. */
-  readonly note?: string;
-}
+  }) satisfies z.ZodType<Estate>;

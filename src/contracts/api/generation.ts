@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { FACT_KINDS, type FactDiff, type FactSection } from '../facts';
+import { OS_FAMILIES, FACT_KINDS, type FactDiff, type FactSection } from '../facts';
 import type { DefinitionDiff, DefinitionSummary, GenerationDefinition } from '../definition';
 import type { FactsState, GenerationView, ShownGeneration, ShownGenerationDiff } from '../generation';
-import { RECOVERY_POINT_STATES } from '../recovery-point';
+import { CONSISTENCIES, RECOVERY_POINT_STATES } from '../recovery-point';
 import { generationChangesSchema } from './change';
 import { credentialReferenceSchema } from './credential';
 import { errorCode, errorSummarySchema, pageQueryFields, timestamp } from './common';
@@ -17,7 +17,7 @@ const factsStateSchema = z
     z.object({
       state: z.literal('collected'),
       collectedAt: timestamp,
-      family: z.enum(['debian', 'rhel', 'linux']),
+      family: z.enum(OS_FAMILIES),
       entries: z.int(),
       failed: kinds.meta({ description: 'Kinds that could not be collected.' }),
       truncated: kinds.meta({ description: 'Kinds of which there was more than is kept.' }),
@@ -33,7 +33,7 @@ const generationFields = {
   serverName: z.string(),
   state: z.enum(RECOVERY_POINT_STATES),
   pointInTime: timestamp,
-  consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
+  consistency: z.enum(CONSISTENCIES),
   reason: z.string(),
   isOnPresentLine: z
     .boolean()

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RECOVERY_POINT_STATES, type RecoveryPointView } from '../recovery-point';
+import { CONSISTENCIES, RECOVERY_POINT_STATES, type RecoveryPointView } from '../recovery-point';
 import type { RecoveryPointVerification } from '../verification';
 import { credentialReferenceSchema } from './credential';
 import { dataContentSchema } from './data';
@@ -67,7 +67,7 @@ export const imageRecoveryPointSchema = z
     generation: z.int(),
     lineageId: z.string(),
     parentId: z.string().nullable().meta({ description: 'Id of the recovery point it builds on, and is nothing without; null: it is a full.' }),
-    consistency: z.enum(['offline', 'application', 'filesystem', 'crash']),
+    consistency: z.enum(CONSISTENCIES),
     setId: z.string().nullable().meta({ description: 'Id of the backup set it was taken with; null: it was taken alone.' }),
     repository: z.string(),
     disks: z.array(z.object({ target: z.string(), virtualSizeBytes: z.number(), storedBytes: z.number() })),

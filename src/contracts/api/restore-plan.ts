@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { lostChangeSchema, recordedChangeSchema } from './change';
 import {
+  FINDING_SEVERITIES,
+  PLAN_SCENARIOS,
   PLAN_STATES,
   type DataRestorePlanBody,
-  type FindingSeverity,
   type LostChanges,
   type PlanBody,
   type RestorePlanBody,
@@ -32,7 +33,7 @@ const serverIdentitySchema = z.object({
   powerState: powerState.nullable(),
 });
 
-export const findingSeverity = z.enum(['ok', 'warn', 'step', 'block', 'unknown']) satisfies z.ZodType<FindingSeverity>;
+export const findingSeverity = z.enum(FINDING_SEVERITIES);
 
 export const findingSchema = z.object({
   code: z.string(),
@@ -282,7 +283,7 @@ export const restorePlanSchema = z
     state: planState,
     serverId: z.string(),
     serverName: z.string(),
-    scenario: z.enum(['server', 'data', 'undo']),
+    scenario: z.enum(PLAN_SCENARIOS),
     requestedBy: z.string(),
     createdAt: timestamp,
     hash: z.string().nullable().meta({ description: 'SHA-256 of the canonical body; null until ready. Also the ETag.' }),

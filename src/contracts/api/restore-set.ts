@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PLAN_STATES } from '../plan';
 import { MAX_RESTORE_SET, RESTORE_SET_STATES, type RestoreSetMember, type RestoreSetView } from '../restore-set';
 import { DECISION_KINDS } from '../run';
 import { errorSummarySchema, oneLine, pageQueryFields, reason, timestamp } from './common';
@@ -15,7 +16,7 @@ const memberSchema = z
     recoveryPointId: z.string().nullable().meta({ description: 'null, as the plan and the run: it is not restored, but made anew from the first one.' }),
     pointInTime: timestamp.nullable(),
     planId: z.string().nullable(),
-    planState: z.enum(['planning', 'ready', 'failed', 'used']).nullable(),
+    planState: z.enum(PLAN_STATES).nullable(),
     runId: z.string().nullable(),
     runState: runState.nullable(),
     waitingFor: z.enum(DECISION_KINDS).nullable().meta({ description: 'A go-live is decided by the set, while that is running; all else is for people.' }),

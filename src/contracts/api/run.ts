@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { DECISION_KINDS, RUN_KINDS, type RunStepView, type RunView, type StepProgress } from '../run';
+import { DECISION_KINDS, RUN_ACTIONS, RUN_KINDS, RUN_STATES, STEP_STATES, type RunStepView, type RunView, type StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { dataSetName } from './data';
 import { wayBackSchema } from './way-back';
 
 export const runKind = z.enum(RUN_KINDS);
-export const runState = z.enum(['accepted', 'running', 'succeeded', 'failed', 'cancelled']);
+export const runState = z.enum(RUN_STATES);
 
 const stepProgressSchema = z.object({
   doneBytes: z.number(),
@@ -21,7 +21,7 @@ const runStepSchema = z
     seq: z.int(),
     key: z.string(),
     title: z.string(),
-    state: z.enum(['pending', 'running', 'waiting', 'succeeded', 'failed', 'skipped', 'undone']),
+    state: z.enum(STEP_STATES),
     startedAt: timestamp.nullable(),
     finishedAt: timestamp.nullable(),
     progress: stepProgressSchema.nullable(),
@@ -47,7 +47,7 @@ export const runViewSchema = z
     setId: z.string().nullable().meta({ description: 'Id of the backup set it belongs to.' }),
     cancelRequested: z.boolean(),
     waitingFor: z.enum(DECISION_KINDS).nullable().meta({ description: 'The decision of a person that the run waits for.' }),
-    allowedActions: z.array(z.enum(['cancel', 'sign-off', 'go-live', 'undo', 'confirm'])).meta({ description: 'What may be asked of the run now.' }),
+    allowedActions: z.array(z.enum(RUN_ACTIONS)).meta({ description: 'What may be asked of the run now.' }),
     wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
     recoverySeconds: z

@@ -1,15 +1,14 @@
 import { z } from 'zod';
 import type { ErrorSummary } from '../errors';
 import type { DataRecoveryPointView, ImageRecoveryPointView } from '../recovery-point';
-import type { Protection } from '../protection';
-import { DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS, type Decommissioning, type ServerInspection } from '../server';
+import { DISK_FORMATS, DEFAULT_KEEP_DAYS, MAX_KEEP_DAYS, type Decommissioning, type ServerInspection, type ServerView } from '../server';
 import type { WayBackView } from '../way-back';
 import { errorSummarySchema, oneLine, reason, timestamp } from './common';
 import { protectionSchema } from './protection';
 import { dataRecoveryPointSchema, imageRecoveryPointSchema } from './recovery-point';
 import { agentState, powerState, wayBackSchema } from './way-back';
 
-const diskFormat = z.enum(['qcow2', 'raw']);
+const diskFormat = z.enum(DISK_FORMATS);
 
 const nicSchema = z.object({
   mac: z.string(),
@@ -48,26 +47,6 @@ const serverInspectionSchema = z
     vcpus: z.number(),
   })
   .meta({ id: 'ServerInspection' }) satisfies z.ZodType<ServerInspection>;
-
-/** A protected server as the catalogue knows it. */
-export interface ServerView {
-  readonly id: string;
-  readonly name: string;
-  /** The domain's UUID: the identity on the hypervisor. */
-  readonly uuid: string;
-  readonly domainName: string;
-  readonly hypervisor: string;
-  readonly repository: string;
-  /** Name of its policy; null: nothing is backed up by itself. */
-  readonly policy: string | null;
-  readonly stopTimeoutSeconds: number;
-  readonly agentTimeoutSeconds: number;
-  readonly protection: Protection;
-  /** The line of disk states the server is on now. A swap of volumes starts a new one. */
-  readonly lineageId: string;
-  /** Since when, and why, it is out of service; null: it is in service. */
-  readonly decommissioned: Decommissioning | null;
-}
 
 export const decommissioningSchema = z
   .object({

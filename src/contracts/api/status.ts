@@ -1,28 +1,14 @@
 import { z } from 'zod';
 import type { RepositoryCapacity } from '../capacity';
-import type { Breach, EstateStatus, ProtectedThing, ServerProtection } from '../protection-status';
+import { BREACH_CODES, type Breach, type EstateStatus, type ProtectedThing, type ServerProtection } from '../protection-status';
+import { RUN_OUTCOMES } from '../run';
 import { timestamp } from './common';
 import { recoveryPointKind } from './due-backup';
 import { comebackSchema } from './judgement';
 
-export const breachCode = z.enum([
-  'NO_POLICY',
-  'NO_RECOVERY_POINT',
-  'RPO_EXCEEDED',
-  'NOT_BACKED_UP_SINCE_RESTORE',
-  'NOT_VERIFIED',
-  'BOOT_PROOF_FAILED',
-  'BOOT_PROOF_OVERDUE',
-  'NOT_COPIED_OFFSITE',
-  'CHANGE_NOT_IMAGED',
-  'CANNOT_COME_BACK_ALONE',
-  'COMEBACK_UNKNOWN',
-  'RTO_EXCEEDED',
-]);
-
 const breachSchema = z
   .object({
-    code: breachCode,
+    code: z.enum(BREACH_CODES),
     serverId: z.string(),
     serverName: z.string(),
     kind: recoveryPointKind.nullable(),
@@ -45,7 +31,7 @@ const protectedThingSchema = z.object({
   nextDueAt: timestamp.nullable().meta({ description: 'When its schedule comes next, without jitter.' }),
   waitsFor: z.string().nullable().meta({ description: 'Why a backup that is due has not begun.' }),
   lastRun: z
-    .object({ runId: z.string(), state: z.enum(['succeeded', 'failed', 'cancelled']), finishedAt: timestamp, errorCode: z.string().nullable() })
+    .object({ runId: z.string(), state: z.enum(RUN_OUTCOMES), finishedAt: timestamp, errorCode: z.string().nullable() })
     .nullable()
     .meta({ description: 'The last backup of this kind that has ended.' }),
 }) satisfies z.ZodType<ProtectedThing>;

@@ -38,7 +38,8 @@ import type { dataSetSchema, healthCheckSchema, protectionSchema } from './prote
 import type { recoveryPointViewSchema } from './recovery-point';
 import type { restorePlanSchema } from './restore-plan';
 import type { runKind, runState, runViewSchema } from './run';
-import type { ServerDetailView, serverDetailSchema, ServerView, serverViewSchema } from './server';
+import type { ServerDetailView, serverDetailSchema, serverViewSchema } from './server';
+import type { ServerView } from '../server';
 import type { CreatedToken, createdTokenSchema } from './token';
 import type { stateBeforeSchema, wayBackSchema } from './way-back';
 

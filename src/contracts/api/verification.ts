@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { BootResult, VerificationView } from '../verification';
+import { RECOVERY_POINT_KINDS } from '../recovery-point';
+import { READING_METHODS, VERIFICATION_METHODS, VERIFICATION_STATES, type BootResult, type VerificationView } from '../verification';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 
-const readingMethods = ['checksums', 'structure'] as const;
 const READING = 'checksums: every byte was read. structure: all that is needed is there, and a part of the bytes was read, each time another one.';
-export const readingMethod = z.enum(readingMethods).meta({ description: READING });
-const verificationMethod = z.enum([...readingMethods, 'boot']).meta({ description: `${READING} boot: the image was started without any network.` });
+export const readingMethod = z.enum(READING_METHODS).meta({ description: READING });
+const verificationMethod = z.enum(VERIFICATION_METHODS).meta({ description: `${READING} boot: the image was started without any network.` });
 
 const bootResultSchema = z
   .object({
@@ -15,14 +15,14 @@ const bootResultSchema = z
   })
   .meta({ id: 'BootResult' }) satisfies z.ZodType<BootResult>;
 
-const verificationState = z.enum(['waiting', 'running', 'passed', 'failed', 'not-run']);
+const verificationState = z.enum(VERIFICATION_STATES);
 
 export const verificationSchema = z
   .object({
     id: z.string(),
     serverId: z.string(),
     serverName: z.string(),
-    kind: z.enum(['image', 'data']),
+    kind: z.enum(RECOVERY_POINT_KINDS),
     recoveryPointId: z.string().nullable().meta({ description: 'null: all data of the server.' }),
     method: verificationMethod,
     state: verificationState.meta({

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import type { AgentState, PowerState } from '../server';
-import type { StateBefore, WayBackView } from '../way-back';
+import { AGENT_STATES, POWER_STATES } from '../server';
+import { WAY_BACK_STATES, type StateBefore, type WayBackView } from '../way-back';
 import { keptDataRecordSchema } from './data';
 import { pageQueryFields, serverQueryField, timestamp } from './common';
 
-export const powerState = z.enum(['running', 'paused', 'off']) satisfies z.ZodType<PowerState>;
-export const agentState = z.enum(['answering', 'silent', 'absent']) satisfies z.ZodType<AgentState>;
+export const powerState = z.enum(POWER_STATES);
+export const agentState = z.enum(AGENT_STATES);
 
 /** How a server was before a swap. */
 export const stateBeforeSchema = z.object({ powerState, agent: agentState }) satisfies z.ZodType<StateBefore>;
 
-const wayBackState = z.enum(['open', 'reverted', 'undone', 'confirmed']);
+const wayBackState = z.enum(WAY_BACK_STATES);
 
 export const wayBackSchema = z
   .object({

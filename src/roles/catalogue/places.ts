@@ -2,6 +2,7 @@ import type { Catalog } from '../../catalog/catalog';
 import type { CatalogCopyPlace } from '../../contracts/catalog-copy';
 import { withinDeadline } from '../../contracts/deadline';
 import { ModosuError } from '../../contracts/errors';
+import { offsiteNotConfigured, repositoryNotConfigured } from '../../contracts/not-declared';
 import { offsiteLocation } from '../../contracts/offsite';
 import type { CatalogueArchive } from '../../repositories/catalogue/catalogue-archive';
 import { besideOffsite, hasImageRepository, inImageRepository } from '../../repositories/catalogue/catalogue-ground';
@@ -28,12 +29,12 @@ export function cataloguePlaces(catalog: Pick<Catalog, 'listRepositories' | 'lis
     (kind === 'image' ? await catalog.listRepositories() : await catalog.listOffsite()).map(({ name }) => ({ kind, name }));
   const imagePath = async (name: string): Promise<string> => {
     const repository = (await catalog.listRepositories()).find((one) => one.name === name);
-    if (repository === undefined) throw new ModosuError('REPOSITORY_NOT_CONFIGURED', `There is no image repository "${name}".`, { context: { name } });
+    if (repository === undefined) throw repositoryNotConfigured(name);
     return repository.path;
   };
   const offsiteAt = async (name: string): Promise<OffsitePlaceOptions> => {
     const offsite = (await catalog.listOffsite()).find((one) => one.name === name);
-    if (offsite === undefined) throw new ModosuError('OFFSITE_NOT_CONFIGURED', `There is no off-site repository "${name}".`, { context: { name } });
+    if (offsite === undefined) throw offsiteNotConfigured(name);
     return { name, media: offsite.media, location: offsiteLocation(offsite.location), secrets };
   };
   const isThere = async ({ kind, name }: CatalogCopyPlace): Promise<boolean> =>

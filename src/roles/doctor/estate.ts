@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Catalog, ServerRecord } from '../../catalog/catalog';
-import type { OffsiteDeclaration } from '../../contracts/api/estate';
+import type { OffsiteDeclaration } from '../../contracts/estate';
 import { isModosuError } from '../../contracts/errors';
 import { hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../contracts/ids';
 import type { SshAccess } from '../../contracts/protection';

@@ -1,8 +1,9 @@
-import type { Estate } from '../contracts/api/estate';
-import { estateSchema } from '../contracts/api/estate';
-import { PRUNED_SUBJECTS, PRUNES } from '../contracts/prune';
-import { NO_PROTECTION } from '../contracts/protection';
-import { compareEstate, type Inventory } from './estate-diff';
+import type { Estate } from '../../contracts/estate';
+import { estateSchema } from '../../contracts/api/estate';
+import { PRUNED_SUBJECTS, PRUNES } from '../../contracts/prune';
+import { NO_PROTECTION } from '../../contracts/protection';
+import { compareEstate } from './compare-estate';
+import type { Inventory } from './inventory';
 
 const NOTHING: Estate = estateSchema.parse({});
 

@@ -1,5 +1,5 @@
-import { NO_PROTECTION, type Protection } from '../contracts/protection';
-import { changedLines, createdLines, placeFields, protectionFields } from './estate-fields';
+import { NO_PROTECTION, type Protection } from '../../contracts/protection';
+import { changedLines, createdLines, placeFields, protectionFields } from './fields';
 
 const declared: Protection = {
   disks: [{ target: 'vdb', role: 'data' }],

@@ -1,8 +1,7 @@
-import { storableText } from '../audit/storable';
-import type { Relation } from '../contracts/relation';
-import type { ServerGroup } from '../contracts/backup-set';
-import type { CredentialDeclaration } from '../contracts/credential';
-import type { Protection } from '../contracts/protection';
+import type { Relation } from '../../contracts/relation';
+import type { ServerGroup } from '../../contracts/backup-set';
+import type { CredentialDeclaration } from '../../contracts/credential';
+import type { Protection } from '../../contracts/protection';
 import {
   describeIncrements,
   describeOffsite,
@@ -12,10 +11,11 @@ import {
   type DataPolicy,
   type ImagePolicy,
   type Policy,
-} from '../contracts/policy';
-import { canonicalJson } from '../domain/canonical-json';
+} from '../../contracts/policy';
+import { storableText } from '../../contracts/text';
+import { canonicalJson } from '../canonical-json';
 
-/** The fields of a declaration, as an estate's diff compares and shows them. Pure. */
+/** The fields of a declaration, as an estate's diff compares and shows them. */
 
 export interface Field {
   readonly label: string;
