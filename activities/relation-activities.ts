@@ -88,9 +88,11 @@ export class RelationCalls implements RelationActivities {
   }
 
   async peersOf(planId: string): Promise<readonly ProbeJob['target'][]> {
-    const { relations = [] } = await this.planOf(planId);
+    const { relations = [], restoreSet, server: own } = await this.planOf(planId);
     const servers = new Map((await this.deps.catalog.listServers()).map((server) => [server.name, server]));
-    return relations.flatMap(({ peer, address }) => {
+    // A relation may be declared from the side of the other one alone.
+    const members = (restoreSet?.members ?? []).filter(({ server }) => server !== own.name && !relations.some(({ peer }) => peer === server));
+    return [...relations, ...members.map(({ server }) => ({ peer: server, address: null }))].flatMap(({ peer, address }) => {
       const server = servers.get(peer);
       return server === undefined ? [] : [{ serverId: server.id, serverName: server.name, uuid: server.uuid, hypervisor: server.hypervisor, address }];
     });
@@ -105,7 +107,12 @@ export class RelationCalls implements RelationActivities {
     const steps: PlannedRelationStep[] = [];
     const warnings: Finding[] = [];
     const asked = judged.filter(({ isForStepsOnly }) => isForStepsOnly === true).map(({ pair }) => pair);
-    if (asked.length > 0) steps.push(...(await this.judge(asked, plan, occasion, phase)).steps);
+    let isOpen = false;
+    if (asked.length > 0) {
+      const said = await this.judge(asked, plan, occasion, phase);
+      steps.push(...said.steps);
+      isOpen = maySoonAsk(said.findings, asked);
+    }
     const proofs = judged.filter(({ isForStepsOnly }) => isForStepsOnly !== true);
     for (const of of new Set(proofs.map((one) => one.plan))) {
       const pairs = proofs.filter((one) => one.plan === of).map(({ pair }) => pair);
@@ -130,7 +137,7 @@ export class RelationCalls implements RelationActivities {
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }
-    return { against, judged: proofs.length, steps, warnings };
+    return { against, judged: proofs.length, steps, warnings, ...(isOpen ? { isOpen } : {}) };
   }
 
   async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {
@@ -173,6 +180,20 @@ export class RelationCalls implements RelationActivities {
     return body;
   }
 }
+
+/** Whether rules that ask for steps are left open by what may be known a moment later. What a recovery point lacks stays so. */
+const maySoonAsk = (findings: readonly Finding[], pairs: readonly RelationPair[]): boolean =>
+  findings.some(
+    ({ severity, code, relation, leavesOpen = [] }) =>
+      severity === 'unknown' &&
+      code !== 'MARKER_NOT_CAPTURED' &&
+      pairs.some(
+        (pair) =>
+          pair.relation.name === relation?.name &&
+          pair.peer.server === relation.peer &&
+          pair.profile.rules.some((rule) => rule.step !== null && leavesOpen.includes(rule.code)),
+      ),
+  );
 
 const PHASES = { recheck: 'plan', quarantine: 'quarantine', live: 'live' } as const satisfies Record<Exclude<ReadingMoment, 'capture' | 'plan'>, RulePhase>;
 

@@ -5,6 +5,7 @@ import { estateSchema } from '../src/contracts/api/estate';
 import type { RestorePlanBody } from '../src/contracts/plan';
 import type { Rule } from '../src/contracts/profile';
 import type { SideReadings } from '../src/contracts/reading';
+import type { Relation } from '../src/contracts/relation';
 import type { SetBasis, SetOfPlan } from '../src/contracts/restore-set';
 import { ESTATE, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
 import { createFakeCatalog } from '../test/support/fake-catalog';
@@ -75,13 +76,13 @@ describe('a plan and a run of a restore set', () => {
     };
   };
 
-  beforeEach(async () => {
+  const declared = async (relations: readonly Relation[]): Promise<void> => {
     catalog = createFakeCatalog(() => new Date('2026-03-01T00:00:00.000Z'));
     await catalog.applyEstate(
       'setup',
       estateSchema.parse({
         ...ESTATE,
-        relations: RELATIONS.map(({ address: _address, peers, ...relation }) => ({
+        relations: relations.map(({ address: _address, peers, ...relation }) => ({
           ...relation,
           strength: undefined,
           peers: peers.map(({ server }) => ({ server })),
@@ -95,7 +96,9 @@ describe('a plan and a run of a restore set', () => {
       catalog,
       profiles: { find: async () => ({ profiles: [{ profile: FOLLOWER_PROFILE, origin: 'own', file: 'follower.yaml' }], problems: [] }) },
     } as unknown as ActivityDependencies;
-  });
+  };
+
+  beforeEach(() => declared(RELATIONS));
 
   describe('of which only the first is restored, and the other is made anew from it', () => {
     const planned = async (now: string) => {
@@ -325,6 +328,62 @@ describe('a plan and a run of a restore set', () => {
       const { against } = await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' });
       // Of what needs both nobody was told to do anything.
       expect(against.map(({ code, relation }) => `${code} ${relation?.name}`)).toEqual(['TO_START web01-db01']);
+    });
+
+    describe('and whose own rule asks for a step that depends on what it says', () => {
+      const TO_START: Rule = {
+        ...NOT_FOLLOWING,
+        code: 'TO_START',
+        severity: 'step',
+        step: { title: 'Start counting.', argv: null, on: 'server', when: 'live' },
+      };
+      const silent: SideReadings = {
+        relation: 'web01-db01',
+        peer: LEADER,
+        of: 'server',
+        readings: { count: { state: 'failed', code: 'PROBE_FAILED', message: 'It is still starting.', at: '2026-03-01T00:00:00.000Z' } },
+      };
+
+      it('says that it is open while the server does not say yet what its steps depend on, and not for good', async () => {
+        const { first, calls } = await given0(TO_START);
+        const live = (runId: string) => calls.judgeRun({ runId, planId: first.planId, moment: 'live' });
+        await catalog.recordReadings('run_1:live', [silent]);
+        expect(await live('run_1')).toEqual({ against: [], judged: 0, steps: [], warnings: [], isOpen: true });
+        for (const [value, steps] of [
+          ['0', ['TO_START']],
+          ['9', []],
+        ] as const) {
+          await read('run_1', value);
+          const said = await live('run_1');
+          expect([said.steps.map(({ code }) => code), said.isOpen]).toEqual([steps, undefined]);
+        }
+      });
+
+      it('is not asked again for what no step depends on, nor for what its recovery point will never say', async () => {
+        const captured = [
+          { text: '${leader}', equals: '${peer}' },
+          { value: { marker: 'other', of: 'server', at: 'recovery-point' }, equals: '0' },
+        ] as const;
+        const [marker] = FOLLOWER_PROFILE.markers;
+        if (marker === undefined) throw new Error('no marker');
+        const { first, calls } = await given0(NOT_FOLLOWING, { ...TO_START, when: captured });
+        const { profiles } = await deps.profiles.find();
+        const profile = { ...profiles[0]?.profile, markers: [marker, { ...marker, name: 'other' }] } as never;
+        deps.profiles.find = async () => ({ profiles: [{ profile, origin: 'own', file: 'x.yaml' }], problems: [] });
+        await catalog.recordReadings('run_1:live', [silent]);
+        expect(await calls.judgeRun({ runId: 'run_1', planId: first.planId, moment: 'live' })).toEqual({ against: [], judged: 0, steps: [], warnings: [] });
+      });
+    });
+
+    it('has programs run in the other member also where that one alone declares the relation', async () => {
+      await declared(RELATIONS.filter(({ server }) => server === FOLLOWER));
+      const { first, second, calls } = await given0(TO_LOOK_AT);
+      expect([first.relations.map(({ peer }) => peer), second.relations]).toEqual([[LEADER], []]);
+      expect(second.steps).toMatchObject([{ on: 'peer', peer: FOLLOWER }]);
+      const { id, uuid, hypervisor } = follower;
+      expect(await calls.peersOf(second.planId)).toEqual([{ serverId: id, serverName: FOLLOWER, uuid, hypervisor, address: null }]);
+      // Whom its own relations know is there once, and it is no peer of its own.
+      expect((await calls.peersOf(first.planId)).map(({ serverName }) => serverName)).toEqual([LEADER]);
     });
 
     it('leaves what is done about both once it is live to the run of the other, also at itself', async () => {

@@ -122,7 +122,7 @@ export interface RelationActivities {
   readingsOfImage(request: Pick<ReadingRequest, 'id' | 'serverId'>): Promise<ImageReadings>;
   /** Nobody could be asked: each of its markers is written down as not read. */
   recordUnread(job: ProbeJob, why: ErrorSummary): Promise<void>;
-  /** Where the peers of a plan's relations are. */
+  /** Where the peers of a plan's relations are, and the other members of its set. */
   peersOf(planId: string): Promise<readonly ProbeJob['target'][]>;
   /** What rules make of what was read in this moment of a run, beside what was accepted with its plan. */
   judgeRun(request: { readonly runId: string; readonly planId: string; readonly moment: Exclude<ReadingMoment, 'capture' | 'plan'> }): Promise<RunJudgement>;

@@ -190,10 +190,10 @@ export const ERROR_CODES = {
   AGENT_ABSENT: entry('precondition', 'never', 'Install qemu-guest-agent in the guest and give the domain the channel org.qemu.guest_agent.0.'),
   AGENT_SILENT: entry('timeout', 'later', 'libvirt may say "running" while the OS has not started; look at the console of the server.'),
   AGENT_COMMAND_FAILED: entry('precondition', 'never', "See the guest agent's message in the detail."),
-  START_FAILED: entry('precondition', 'never', 'libvirt refused to start the server; its message is in the detail.'),
+  START_FAILED: entry('precondition', 'never', 'The detail says why, in the words of libvirt where it has refused.'),
   SWAP_REFUSED: entry('precondition', 'never', 'libvirt refused the new definition; its message is in the detail. The old one is still in place.'),
   HYPERVISOR_UNREACHABLE: entry('unavailable', 'later', 'Start libvirtd on the hypervisor (`systemctl start libvirtd`), then `modosu doctor`.'),
-  HYPERVISOR_COMMAND_FAILED: entry('precondition', 'never', "libvirt's own message is in the detail."),
+  HYPERVISOR_COMMAND_FAILED: entry('precondition', 'never', "The detail says why, in libvirt's own words where it was asked."),
   HYPERVISOR_COMMAND_TIMED_OUT: entry('timeout', 'later', 'libvirt did not answer in time; check libvirtd and its log.'),
   SERVER_NOT_STOPPED: entry('precondition', 'never', 'Stop the server first; its disks must not be in use.'),
   SERVER_HAS_SAVED_STATE: entry('precondition', 'never', 'Start the server, or drop its saved memory with `virsh managedsave-remove DOMAIN`.'),
@@ -280,7 +280,7 @@ export const ERROR_CODES = {
   NOT_ENOUGH_MEMORY: entry('capacity', 'later', 'Free the amount named on the hypervisor, or let the image be booted when it has less to do.'),
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
-  TARGET_UNREACHABLE: entry('unavailable', 'later', "The directory of the server's disks cannot be written; mount it, then try again."),
+  TARGET_UNREACHABLE: entry('unavailable', 'later', 'Mount the storage of the directory named, or mend its rights, then try again.'),
   VOLUME_LEFT_BEHIND: entry('precondition', 'never', 'The file named belongs to a run that has ended; delete it when its directory is back.'),
 
   // the restore system itself

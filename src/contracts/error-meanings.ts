@@ -36,7 +36,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   TOKEN_NOT_FOUND: 'There is no token of this id.',
   RUN_NOT_FOUND: 'The catalogue knows no run of this id.',
   ROUTE_NOT_FOUND: 'The API has nothing at this address.',
-  NO_RECOVERY_POINT: 'The server has no usable recovery point of the kind that is needed, or none from before the time that was asked for.',
+  NO_RECOVERY_POINT:
+    'The server has no usable recovery point of the kind that is needed: none at all, none from before the time that was asked for, or none with a whole copy in the place that was named.',
   NO_COMPATIBLE_RECOVERY_POINT: 'With none of the recovery points that were looked at would the server be accepted back by its peers.',
   POLICY_NOT_FOUND: 'The catalogue knows no policy of this name.',
   GROUP_NOT_FOUND: 'The catalogue knows no group of this name.',
@@ -82,9 +83,10 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SERVER_GONE: 'The hypervisor does not know the server any more.',
   SERVER_HAS_NO_DISKS: 'The server has no disk that could be imaged.',
   SERVER_TRANSIENT: 'The domain has no stored definition: it vanishes when it stops.',
-  DISK_FILE_MISSING: 'A disk file of the server, or its file of firmware variables, is not there.',
+  DISK_FILE_MISSING: 'A disk file of the server, or its file of firmware variables, is not there, or its path or its rights do not let it be read.',
   DISK_FILE_UNREADABLE: 'A disk file of the server cannot be read at this moment.',
-  DISK_NOT_SUPPORTED: 'A disk has a form, a format or a backing file that cannot be imaged.',
+  DISK_NOT_SUPPORTED:
+    'A disk or the file of firmware variables has a form, a format or a place that cannot be imaged, the disk is none of the server, or the server keeps data in persistent memory.',
   DISK_NOT_KEEPABLE: 'The disk named cannot be kept in a restore: it belongs to the system, or is not as it has to be.',
   OLD_DISK_NOT_ATTACHABLE: 'The old volume of the disk named cannot be attached to the restored server.',
   OLD_DISK_IN_USE: 'The server does not let go of an old volume that is attached to it.',
@@ -96,10 +98,12 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   AGENT_ABSENT: 'There is no guest agent to ask: the server has no channel for one, or a probe needs one where none is known.',
   AGENT_SILENT: 'The guest agent has not answered in time.',
   AGENT_COMMAND_FAILED: 'The guest agent has refused a command, has given an answer that cannot be read, or its program did not end in time.',
-  START_FAILED: 'The server, or an image that was to be booted for a proof, could not be started.',
+  START_FAILED:
+    'The server, or an image that was to be booted for a proof, could not be started, has been started and does not run, or has switched itself off.',
   SWAP_REFUSED: 'The definition with the other volumes could not be put in place.',
   HYPERVISOR_UNREACHABLE: 'libvirt on the hypervisor does not answer.',
-  HYPERVISOR_COMMAND_FAILED: 'libvirt has refused a command, or its answer cannot be read.',
+  HYPERVISOR_COMMAND_FAILED:
+    'libvirt or another program of the host has refused a command, has not done it, or has given an answer that cannot be read; or the server is not as the command needs it.',
   HYPERVISOR_COMMAND_TIMED_OUT: 'libvirt or another program of the host has not answered, or not come to its end, in time.',
   SERVER_NOT_STOPPED: 'The server runs, or a process has one of its disks open, and what is to be done needs it to be off.',
   SERVER_HAS_SAVED_STATE: 'libvirt keeps saved memory of the server that belongs to its present disks.',
@@ -112,8 +116,9 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   GUEST_SSH_REFUSED: 'SSH into the guest is not possible: it shows another host key than the declared one, or does not let Modosu in.',
   HEALTH_CHECK_FAILED: 'A declared health check did not pass within its time.',
   GUEST_TOO_SLOW: "The guest's writes took longer for a while than its declaration allows during a backup, so the backup was cancelled.",
-  BACKUP_JOB_LOST: 'The backup job of QEMU is gone, and nobody saw it end well.',
-  BACKUP_JOB_FAILED: 'QEMU could not take the backup, or could not make the image that it writes into.',
+  BACKUP_JOB_LOST: 'There is no backup job of QEMU where one is needed: it is gone and nobody saw it end well, none had begun, or the server is off.',
+  BACKUP_JOB_FAILED:
+    'The backup job of QEMU could not begin or did not come to its end, the image that it writes into could not be made or kept, or what watches over it did not come up.',
   CHECKPOINT_LOST: 'What has changed on the server since its last image cannot be told.',
   BACKUP_JOB_FOREIGN: 'Another program has a job on the server.',
   SERVER_PAUSED_BY_STORAGE: 'An error of its own storage has stopped the server.',
@@ -142,7 +147,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   NOT_ENOUGH_MEMORY: 'The hypervisor has too little free memory to boot an image for a proof beside what it runs.',
   NOT_ENOUGH_SPACE: 'A directory or a storage has less room than is needed, or has become full.',
   VOLUME_EXISTS: 'Something that is not ours to overwrite or delete stands at the path of a volume.',
-  TARGET_UNREACHABLE: "The directory of the server's disks is not there, or cannot be written.",
+  TARGET_UNREACHABLE:
+    "The directory of the server's disks, or one that a copy is fetched into, is not there or not the one it was, cannot be read or written, or does not keep what is written.",
   VOLUME_LEFT_BEHIND: 'Files of a run that has ended may lie in a directory that is away, and could not be deleted.',
 
   // the restore system itself
@@ -156,7 +162,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
 
   // data
   DATA_SET_NOT_FOUND: 'The server has no data set of this name, or none at all.',
-  DATA_REPOSITORY_UNREACHABLE: 'The server of the data repository does not answer, or what answers there is something else.',
+  DATA_REPOSITORY_UNREACHABLE:
+    'The server of the data repository does not answer as it should, its storage does not keep what is written, or the repository in it is another one or gone.',
   DATA_REPOSITORY_MISSING: 'The data repository of the server was never made, or is not where it was.',
   DATA_REPOSITORY_LOCKED: 'Somebody works alone in the data repository of the server.',
   DATA_REPOSITORY_KEY_WRONG: 'The data repository does not take the password or the login that is kept for it.',
@@ -174,7 +181,8 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   FACTS_NOT_COLLECTED: 'A part of what tells generations of the server apart could not be read in the guest.',
   DUMP_FAILED: 'The database could not be dumped.',
   DUMP_INCOMPLETE: 'A dump, or what was loaded from it, does not have all that was saved.',
-  DATABASE_SERVER_UNREACHABLE: 'The database server in the guest does not accept connections, or has ended ours.',
+  DATABASE_SERVER_UNREACHABLE:
+    'The database server in the guest does not accept connections or has ended ours, or the guest does not have the account that it is reached as.',
   DATABASE_NOT_FOUND: 'A database, or what was kept of one, is not in the database server where it is needed.',
   DATABASE_IN_USE: 'The database cannot be exchanged: somebody holds it, or another one of the name that is needed is in the way.',
   DATABASE_ROLE_MISSING:
@@ -207,7 +215,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   PROBE_INVALID: 'A probe cannot be sent as it is declared, or as the parameters of the relation make it.',
   PROBE_FAILED: 'What a probe asked has answered, and not with a value.',
   PROBE_TIMED_OUT: 'A probe has had no answer within its time.',
-  PROBE_OUTPUT_TOO_LARGE: 'What a probe was told is larger than a marker may be.',
+  PROBE_OUTPUT_TOO_LARGE: 'What a probe was told is larger than a marker may be, or the recovery point had no room left for it beside other markers.',
   PEER_UNREACHABLE: 'The address that a probe was sent to cannot be reached from the worker.',
   PEER_ADDRESS_MISSING: 'A probe asks over the network, and no address of the server is declared.',
 
@@ -223,7 +231,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   SECRET_STORE_INVALID: 'A secret store, its file or its declaration is not as it has to be.',
 
   // Modosu's own parts
-  CATALOG_UNAVAILABLE: 'PostgreSQL, which holds the catalogue, does not serve requests at this moment.',
+  CATALOG_UNAVAILABLE: 'PostgreSQL, which holds the catalogue, does not serve requests at this moment, or others were faster each time at the same entry.',
   CATALOG_SCHEMA_OUTDATED: 'The database does not have the form that this program needs.',
   TEMPORAL_UNAVAILABLE: 'Temporal does not answer, or does not have what Modosu needs there.',
   PAYLOAD_UNREADABLE: 'What Temporal holds cannot be decrypted with the keys of this machine, or was not written by Modosu.',

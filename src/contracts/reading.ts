@@ -112,4 +112,6 @@ export interface RunJudgement {
   readonly steps: readonly PlannedRelationStep[];
   /** What is no reason to stop, and has to be seen all the same. Absent in what older workers have said. */
   readonly warnings?: readonly Finding[];
+  /** True: what is not known yet may ask for steps. It is asked again, and stands against nothing by itself. Absent: not so, and in what older workers have said. */
+  readonly isOpen?: boolean;
 }

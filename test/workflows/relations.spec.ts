@@ -406,6 +406,21 @@ describe('a restore with relations', () => {
     expect(ran).toEqual(['/usr/bin/do REBUILD', '/usr/bin/do TELL']);
   });
 
+  it('asks a member of a set that does not answer yet for its steps until it does, and does them', async () => {
+    let asked = 0;
+    const set = { id: 'rst_1', basis: 'readings', members: [] } as unknown as NonNullable<RestorePlanBody['restoreSet']>;
+    const live = () => ((asked += 1) <= 2 ? { isOpen: true } : asked === 3 ? { steps: [ruleStep('TELL', { when: 'live' })] } : { isOpen: true });
+    const rehearsal = rehearse(
+      restoreJudged({ ...judgedPlan([], [], ['live']), restoreSet: set }, (moment) => (moment === 'live' ? live() : undefined), {
+        applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }),
+      }),
+    );
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('rule:TELL:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+    // The proof asks once more, and is not kept by what is open.
+    expect([asked, rehearsal.stateOf('peers')]).toEqual([4, 'succeeded']);
+  });
+
   it('shows warnings of the quarantine, and waits after go-live for those that pass', async () => {
     const warning = (code: string) => ({ warnings: [findingAbout(code, 'warn')] });
     let asked = 0;

@@ -94,7 +94,7 @@ export async function withStepsOf(
   const { steps } = await untilWithin(
     ASKED_FOR_MS,
     () => judgeNow(input, moment),
-    ({ against }) => !against.some(({ severity }) => severity === 'unknown'),
+    ({ against, isOpen = false }) => !isOpen && !against.some(({ severity }) => severity === 'unknown'),
   );
   const all = withNew(planned, steps);
   // People are shown what they do now.

@@ -16,6 +16,10 @@ const run = (name: string, changes: Partial<SetRun> = {}): SetRun => ({
 const waits = { waitingFor: 'go-live' } as const;
 const done = { state: 'succeeded', isDecided: true, isLive: true } as const;
 
+const REST = 'what is live is proven to work with one that goes live, and with none that is cancelled.';
+const NOT_PROVEN =
+  ' That "a" works with "b" was proven by no run, not even what can be seen of "a" alone, and no later restore of "b" asks for it: `modosu relation list --server b` says what is declared between them, `modosu profile show PROFILE` what to look at by hand (its rules of the phase live).';
+
 describe('a set of restores', () => {
   it.each<[string, readonly SetRun[], object]>([
     ['waits while one is still at work', [run('a', waits), run('b')], { kind: 'wait' }],
@@ -30,6 +34,7 @@ describe('a set of restores', () => {
     ['asks for that once', [run('a', { state: 'failed' }), run('b', { cancelRequested: true })], { kind: 'wait' }],
     ['and has failed when all have ended', [run('a', { state: 'failed' }), run('b', { state: 'cancelled' })], { kind: 'end', state: 'failed' }],
     ['waits with that while one may go live', [run('a', { ...waits, isDecided: true }), run('b', { state: 'failed' })], { kind: 'wait' }],
+    ['also after another was live', [run('a', done), run('b', { ...waits, isDecided: true }), run('c', { state: 'failed' })], { kind: 'wait' }],
     ['stops when one fails after another was live', [run('a', done), run('b', { state: 'failed' }), run('c', waits)], { kind: 'end', state: 'stopped' }],
     [
       'stops when one is live and its peers do not accept it',
@@ -42,12 +47,32 @@ describe('a set of restores', () => {
 
   it.each<[string, readonly SetRun[], string]>([
     ['nobody', [], ''],
-    ['one', [run('c', waits)], ' "c" waits in quarantine: go live or cancel, each by itself.'],
-    ['two', [run('c', waits), run('d', waits)], ' "c", "d" wait in quarantine: go live or cancel, each by itself.'],
+    ['one', [run('c', waits)], ` "c" waits in quarantine: go live or cancel, each by itself; ${REST}`],
+    ['two', [run('c', waits), run('d', waits)], ` "c", "d" wait in quarantine: go live or cancel, each by itself; ${REST}`],
   ])('says who is live and who waits for people when it stops: %s', (_who, waiting, rest) => {
     expect(nextOfSet([run('a', done), run('b', { state: 'failed' }), ...waiting])).toMatchObject({
-      problem: `"b" did not come through. "a" had gone live.${rest}`,
+      problem: `"b" did not come through. "a" had gone live.${rest}${NOT_PROVEN}`,
     });
+  });
+
+  it.each<[string, readonly SetRun[], string | null]>([
+    ['of one that is being cancelled: it waits for nobody', [run('b', { ...waits, cancelRequested: true })], '"a" had gone live. That "a" works with "b" was'],
+    [
+      'of every one that was lost',
+      [run('b', { cancelRequested: true }), run('c', { state: 'cancelled' })],
+      'That "a" works with "b", "c" was proven by no run',
+    ],
+    [
+      'with the relations of each',
+      [run('b', { state: 'failed' }), run('c', { state: 'cancelled' })],
+      'list --server b`, `modosu relation list --server c` says',
+    ],
+    ['of more that are live', [{ ...run('b'), ...done }, run('c', { state: 'failed' })], 'what can be seen of "a", "b" alone'],
+    ['not of one that was live: its own run has asked', [run('b', { state: 'failed', isLive: true })], null],
+  ])('says what of those that are live nobody has proven: %s', (_what, others, said) => {
+    const move = nextOfSet([run('a', done), ...others]);
+    const expected = said === null ? expect.not.stringContaining('was proven by no run') : expect.stringContaining(said);
+    expect(move).toMatchObject({ kind: 'end', state: 'stopped', problem: expected as string });
   });
 
   it('lets nothing go live before all others wait or are live, in their order, and cancels nothing once one is', () => {

@@ -42,21 +42,33 @@ export function nextOfSet(runs: readonly SetRun[]): SetMove {
 
 function withoutThose(runs: readonly SetRun[], lost: readonly SetRun[]): SetMove {
   const why = `${namesOf(lost.map(({ serverName }) => serverName))} did not come through.`;
+  // It may go live at this very moment: what to do with the others, and what to say of it, is known when it has, or has not.
+  if (runs.some(({ isDecided, isLive, state }) => isDecided && !isLive && !isFinal(state))) return WAIT;
   const live = runs.filter(({ isLive }) => isLive);
   if (live.length > 0) {
-    const waiting = runs.filter((run) => !isFinal(run.state) && !run.isLive);
-    const rest =
-      waiting.length === 0
-        ? ''
-        : ` ${namesOf(waiting.map(({ serverName }) => serverName))} wait${waiting.length === 1 ? 's' : ''} in quarantine: go live or cancel, each by itself.`;
-    return { kind: 'end', state: 'stopped', problem: `${why} ${namesOf(live.map(({ serverName }) => serverName))} had gone live.${rest}` };
+    const waiting = runs.filter((run) => !isFinal(run.state) && !run.isLive && !run.cancelRequested);
+    const problem = `${why} ${namesOf(live.map(({ serverName }) => serverName))} had gone live.${leftToPeople(waiting)}${notProven(live, lost)}`;
+    return { kind: 'end', state: 'stopped', problem };
   }
-  // It may go live at this very moment: what to do with the others is known when it has, or has not.
-  if (runs.some(({ isDecided, state }) => isDecided && !isFinal(state))) return WAIT;
   const open = runs.filter(({ state }) => !isFinal(state));
   if (open.length === 0) return { kind: 'end', state: 'failed', problem: `${why} Nothing went live: every old instance was put back, as far as its run says.` };
   const runIds = open.filter(({ cancelRequested }) => !cancelRequested).map(({ runId }) => runId);
   return runIds.length === 0 ? WAIT : { kind: 'cancel', runIds, why };
+}
+
+function leftToPeople(waiting: readonly SetRun[]): string {
+  if (waiting.length === 0) return '';
+  const names = namesOf(waiting.map(({ serverName }) => serverName));
+  return ` ${names} wait${waiting.length === 1 ? 's' : ''} in quarantine: go live or cancel, each by itself; what is live is proven to work with one that goes live, and with none that is cancelled.`;
+}
+
+/** Of two servers the run of the later one asks the rules of both. Where it has not come so far, nobody has asked those of the earlier one, nor will anybody. */
+function notProven(live: readonly SetRun[], lost: readonly SetRun[]): string {
+  const away = lost.filter(({ isLive }) => !isLive).map(({ serverName }) => serverName);
+  if (away.length === 0) return '';
+  const [ofLive, ofAway] = [namesOf(live.map(({ serverName }) => serverName)), namesOf(away)];
+  const lists = away.map((name) => `\`modosu relation list --server ${name}\``).join(', ');
+  return ` That ${ofLive} work${live.length === 1 ? 's' : ''} with ${ofAway} was proven by no run, not even what can be seen of ${ofLive} alone, and no later restore of ${ofAway} asks for it: ${lists} says what is declared between them, \`modosu profile show PROFILE\` what to look at by hand (its rules of the phase live).`;
 }
 
 /** How a set stands. `stored`: what is written down of it. */
