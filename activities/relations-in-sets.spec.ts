@@ -7,6 +7,8 @@ import type { Rule } from '../src/contracts/profile';
 import type { SideReadings } from '../src/contracts/reading';
 import type { Relation } from '../src/contracts/relation';
 import type { SetBasis, SetOfPlan } from '../src/contracts/restore-set';
+import type { RunView } from '../src/contracts/run';
+import type { WayBackView } from '../src/contracts/way-back';
 import { ESTATE, manifestOf, planBodyOf, RESOLVED } from '../test/contract/catalog.fixtures';
 import { createFakeCatalog } from '../test/support/fake-catalog';
 import { FOLLOWER_PROFILE, followerRelations } from '../test/support/follower-profile';
@@ -256,6 +258,22 @@ describe('a plan and a run of a restore set', () => {
     expect(await proof()).toEqual([]);
     await readings('10');
     expect(await proof()).toEqual(['FOLLOWER_STILL_AHEAD']);
+
+    // One that was put back is the old one again: what its plan says of it is not so.
+    const ofFirst = (state: RunView['state'], wayBack: Pick<WayBackView, 'state'> | null) => {
+      jest.spyOn(catalog, 'getRun').mockResolvedValue({ state, wayBack } as RunView);
+      return calls
+        .readingJobs(live(second.planId, follower.id))
+        .then((asked) => asked.flatMap(({ sides }) => sides.map(({ relation }) => relation)).includes('db01-web01'));
+    };
+    const { getPlan } = catalog;
+    jest.spyOn(catalog, 'getPlan').mockImplementation(async (id) => ({ ...(await getPlan.call(catalog, id)), runId: 'run_1' }));
+    expect(await ofFirst('failed', null)).toBe(false);
+    expect(await ofFirst('cancelled', { state: 'reverted' })).toBe(false);
+    expect(await ofFirst('succeeded', { state: 'undone' })).toBe(false);
+    expect(await ofFirst('failed', { state: 'open' })).toBe(true);
+    expect(await ofFirst('succeeded', { state: 'confirmed' })).toBe(true);
+    expect(await ofFirst('running', null)).toBe(true);
   });
 
   /** As a standby that streams from its primary: it shows by itself that it does, and cannot before the primary is live. */

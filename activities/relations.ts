@@ -19,6 +19,7 @@ import {
 import { asksForSteps, hasRules, hasUndecidedRules, judgedPairs, type RelationPair } from '../src/domain/relations/pairs';
 import type { TogetherSide } from '../src/domain/relations/restored-together';
 import { goesLiveLater, isProvenLater, isTogether, judgeMember, notMadeAnew, withoutPeer } from '../src/domain/relations/set-member';
+import { isFinal } from '../src/contracts/run';
 import { cleanWords, namesOf } from '../src/contracts/text';
 import { sha256Of } from '../src/system/sha256';
 import type { ActivityDependencies } from './dependencies';
@@ -269,15 +270,20 @@ export class Relations {
     return found;
   }
 
-  /** Those of the same set that go live before this one. */
+  /** Those of the same set that go live before this one. One that was put back is what it was before: its plan says nothing of that. */
   private async plansBefore({ restoreSet, server }: RestorePlanBody): Promise<readonly RestorePlanBody[]> {
     const bodies: RestorePlanBody[] = [];
     for (const { planId, server: other } of restoreSet?.members ?? []) {
       if (restoreSet === undefined || !goesLiveLater(restoreSet, server.name, other)) continue;
-      const { body } = await this.deps.catalog.getPlan(planId);
-      if (body?.scenario === 'server') bodies.push(body);
+      const { body, runId } = await this.deps.catalog.getPlan(planId);
+      if (body?.scenario === 'server' && !(runId !== null && (await this.wasPutBack(runId)))) bodies.push(body);
     }
     return bodies;
+  }
+
+  private async wasPutBack(runId: string): Promise<boolean> {
+    const { state, wayBack } = await this.deps.catalog.getRun(runId);
+    return isFinal(state) && (wayBack === null || wayBack.state === 'undone' || wayBack.state === 'reverted');
   }
 
   /** A file with an error must not keep a server from being restored: what it would have judged is not known then, and what others judge is. */
