@@ -5,6 +5,7 @@ import type { PlannedRelation, ProbeJob, RunJudgement } from '../src/contracts/r
 import { restoredTo } from '../test/contract/catalog.change.contract';
 import { givenReadyUndoPlan } from '../test/contract/catalog.fixtures';
 import { findingAbout, madeUpMarker, madeUpProfile, madeUpRule, notReadValue, readValue, REBUILD, sideOf } from '../test/support/made-up-relations';
+import { shippedProfile } from '../test/support/judged-profile';
 import { brokenProfiles, outOfService, peer, plannedWith, relationLab, type RelationLab } from '../test/support/relation-lab';
 import { RelationCalls } from './relation-activities';
 import { Relations } from './relations';
@@ -185,7 +186,7 @@ describe('a run', () => {
     ]);
   });
 
-  it('is asked nothing in quarantine for rules that the texts of its relation decide', async () => {
+  it('is asked nothing for rules that the texts of its relation decide', async () => {
     const lab = await relationLab([STANDBY]);
     const value = { marker: 'position', of: 'server', at: 'now' } as const;
     const when = [
@@ -197,7 +198,7 @@ describe('a run', () => {
     const ask = async (moment: 'quarantine' | 'live') =>
       shown(await new RelationCalls(lab.deps).readingJobs({ id: 'run_1', serverId: lab.server.id, moment, planId })).map(({ asks }) => asks);
     expect(await ask('quarantine')).toEqual([]);
-    expect(await ask('live')).toEqual([['position']]);
+    expect(await ask('live')).toEqual([]);
     expect(await judge(lab, await planOf(lab), 'quarantine')).toMatchObject({ against: [], judged: 1 });
     const other = await relationLab([{ ...STANDBY, parameters: { database: 'wiki' } }]);
     other.profiles = lab.profiles;
@@ -332,6 +333,45 @@ describe('a run', () => {
     expect(said.warnings?.map(({ code }) => code)).toEqual(['SLOW']);
   });
 
+  describe('of a secondary of a zone', () => {
+    const serials = (own: string, primary: string) => [sideOf({ serial: readValue(own) }, { of: 'server' }), sideOf({ serial: readValue(primary) })];
+    const secondary = async (program: Readonly<Record<string, string>>) => {
+      const parameters = { zone: 'example.org', primary: 'db02', ...program };
+      const lab = await relationLab([{ ...STANDBY, address: '192.0.2.1', profile: 'dns-zone', parameters }]);
+      lab.profiles = [shippedProfile('dns-zone')];
+      await lab.catalog.recordReadings('plan_1', serials('7', '7'));
+      const asked = { occasion: 'plan_1', captured: serials('7', '7'), pointInTime: '2026-03-10T02:00:00.000Z', now: new Date() };
+      const { findings, relations } = await new Relations(lab.deps).judgePlan(lab.server.id, asked);
+      expect(findings.map(({ code }) => code)).toEqual(['RELATION_AGREES']);
+      const plan = await planOf(lab, findings, { relations });
+      await keepCaptured(lab, plan.recoveryPoint.id, serials('7', '7'));
+      return { lab, plan };
+    };
+    const PROGRAM = { 'refresh-zone': '/usr/local/sbin/refresh-zone' };
+    const [BY_PROGRAM, BY_PEOPLE] = [
+      { code: 'RESTORED_SECONDARY_TO_REFRESH', argv: ['/usr/local/sbin/refresh-zone', 'example.org'] },
+      { code: 'RESTORED_SECONDARY_TO_ASK', argv: null },
+    ];
+
+    it.each([
+      ['while it waits for its go-live', '7', PROGRAM, BY_PROGRAM],
+      ['between its plan and the swap', '8', PROGRAM, BY_PROGRAM],
+      ['while it waits for its go-live, and no program is named', '7', {}, BY_PEOPLE],
+      ['between its plan and the swap, and no program is named', '8', {}, BY_PEOPLE],
+    ] as const)('is told to ask when its primary publishes %s, and nothing has to be planned again', async (_when, atTheSwap, program, step) => {
+      const { lab, plan } = await secondary(program);
+      expect(plan.relations?.[0]?.asksIn).toEqual(['live']);
+      await lab.catalog.recordReadings('run_1:recheck', serials('7', atTheSwap));
+      expect(await judge(lab, plan, 'recheck')).toMatchObject({ against: [], steps: [] });
+      await lab.catalog.recordReadings('run_1:live', serials('7', '8'));
+      const behind = await judge(lab, plan, 'live');
+      expect(behind.steps).toMatchObject([{ ...step, on: 'server', when: 'live', peer: 'db02' }]);
+      expect(codes(behind)).toContain('RESTORED_SECONDARY_BEHIND');
+      await lab.catalog.recordReadings('run_1:live', serials('8', '8'));
+      expect(await judge(lab, plan, 'live')).toMatchObject({ against: [], steps: [] });
+    });
+  });
+
   it('asks also for what concerns one that is restored together with it: nobody else would', async () => {
     const lab = await relationLab([STANDBY]);
     const value = { value: { marker: 'position', of: 'server', at: 'now' }, equals: '9' } as const;
@@ -437,8 +477,7 @@ describe('an undo', () => {
   });
 });
 
-async function keepCaptured(lab: RelationLab, recoveryPointId: string): Promise<void> {
-  const markers = [sideOf({ position: readValue('7') }, { of: 'server' })];
+async function keepCaptured(lab: RelationLab, recoveryPointId: string, markers = [sideOf({ position: readValue('7') }, { of: 'server' })]): Promise<void> {
   const markersOf = lab.catalog.markersOf.bind(lab.catalog);
   lab.catalog.markersOf = async (id) => (id === recoveryPointId ? markers : markersOf(id));
 }

@@ -19,14 +19,15 @@ import {
   notProven,
   standingAgainst,
   warningsOf,
+  withOwnKeys,
   worseThan,
   worseThanUndoPlan,
   type RelationJudgement,
 } from '../src/domain/relations/judge-relations';
-import { capturedMarkers, hasRules, undecidedMarkers, wantedMarkers, type RelationPair, type WantedMarkers } from '../src/domain/relations/pairs';
+import { capturedMarkers, hasRules, markersFor, type RelationPair } from '../src/domain/relations/pairs';
 import { fillIn } from '../src/probes/fill-in';
 import type { ActivityDependencies } from './dependencies';
-import { isTogether, withoutPeer } from '../src/domain/relations/set-member';
+import { fromOtherSide, isTogether, withoutPeer } from '../src/domain/relations/set-member';
 import { Relations } from './relations';
 
 /** Which questions are asked of whom, and what rules make of the answers; see `RelationActivities`. */
@@ -125,10 +126,11 @@ export class RelationCalls implements RelationActivities {
         against.push(...notProven(said, phase, of));
         steps.push(...said.steps);
       } else {
-        // What rules of another member ask for, its own run asks for: as far as they look at it alone, they are proven here.
-        const isAskedThere = ({ code, relation }: Finding): boolean =>
-          pairs.some((pair) => pair.relation.name === relation?.name && withoutPeer(pair).profile.rules.some((rule) => rule.code === code));
-        against.push(...notProven(said, phase, of).filter((finding) => finding.severity !== 'step' || isAskedThere(finding)));
+        // What rules of another member ask for, its own run asks for: as far as they look at it alone, they are proven here. What takes both is asked for here.
+        const isAskedThere = (code: string, relation: string | undefined): boolean =>
+          pairs.some((pair) => pair.relation.name === relation && withoutPeer(pair).profile.rules.some((rule) => rule.code === code));
+        against.push(...notProven(said, phase, of).filter(({ severity, code, relation }) => severity !== 'step' || isAskedThere(code, relation?.name)));
+        steps.push(...said.steps.filter(({ code, relation }) => !isAskedThere(code, relation)).map((step) => fromOtherSide(step, of.server.name)));
       }
     }
     if (phase !== 'plan') against.unshift(...(await this.relations.unprovable(plan, phase)));
@@ -137,7 +139,7 @@ export class RelationCalls implements RelationActivities {
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }
-    return { against, judged: proofs.length, steps, warnings, ...(isOpen ? { isOpen } : {}) };
+    return { against, judged: proofs.length, steps: withOwnKeys(steps), warnings, ...(isOpen ? { isOpen } : {}) };
   }
 
   async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {
@@ -206,17 +208,13 @@ function sidesOf(
   moment: ReadingMoment,
 ): readonly { readonly pair: RelationPair; readonly of: RelationSide['of']; readonly markers: ReadonlySet<string> }[] {
   const captured = capturedMarkers(pair);
-  const wanted = moment === 'capture' ? captured : markersFor(pair, moment);
+  const wanted = moment === 'capture' ? captured : markersFor(pair, moment === 'plan' ? 'plan' : PHASES[moment]);
   const server = moment === 'recheck' ? new Set([...wanted.server, ...captured.server]) : wanted.server;
   return [
     { pair, of: 'server', markers: server },
     { pair, of: 'peer', markers: wanted.peer },
   ];
 }
-
-/** In quarantine no program is run that decides nothing: it would be in a server that has just been restored, and one that is not declared is not there. */
-const markersFor = (pair: RelationPair, moment: Exclude<ReadingMoment, 'capture'>): WantedMarkers =>
-  moment === 'quarantine' ? undecidedMarkers(pair, 'quarantine') : wantedMarkers(pair.profile, moment === 'plan' ? 'plan' : PHASES[moment]);
 
 /** What is asked of a server; and what cannot be, because a parameter of the relation does not fit where it should stand. */
 function asDeclared(

@@ -343,8 +343,9 @@ describe('a plan and a run of a restore set', () => {
       const said = await calls.judgeRun({ runId: 'run_1', planId: first.planId, moment: 'live' });
       expect([said.steps.map(({ key }) => key), said.against, said.judged]).toEqual([['rule:TO_START:db01'], [], 0]);
       await read('run_2', '0');
-      const { against } = await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' });
-      // Of what needs both nobody was told to do anything.
+      const { against, steps } = await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' });
+      // What needs both is asked for by the run of the later one, also at the first: nobody else could.
+      expect(steps).toEqual([expect.objectContaining({ key: 'rule:BOTH_TO_START:web01', on: 'peer', when: 'live', peer: FOLLOWER, relation: 'web01-db01' })]);
       expect(against.map(({ code, relation }) => `${code} ${relation?.name}`)).toEqual(['TO_START web01-db01']);
     });
 

@@ -31,6 +31,8 @@ import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServ
 const CHANGES_SINCE_PLAN = 'changes-since-plan';
 /** Since peers are asked again after a long wait for approval, and warnings after go-live are waited for. */
 const PROOF_IN_FULL = 'proof-in-full';
+/** Since peers that are silent before go-live are given as long as after it. */
+const PATIENT_PROOF = 'patient-proof';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -44,6 +46,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     const plan = await loadPlanOf('server', input);
     const asksForChanges = patched(CHANGES_SINCE_PLAN);
     const provesInFull = patched(PROOF_IN_FULL);
+    const isPatient = patched(PATIENT_PROOF);
     await book.announce(provesInFull && input.hold ? withProofAgain(plan.steps) : plan.steps);
     await book.step('check', { do: () => surveyAsPlanned(plan, calls, asksForChanges), detail: surveyDetail });
 
@@ -90,7 +93,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
     }
-    let proven = await provePeersBefore(book, input, plan, asked);
+    let proven = await provePeersBefore(book, input, plan, asked, isPatient);
     for (const disk of plan.oldDisks ?? []) {
       await book.step(`attach:${disk.target}`, { do: () => attachOldDisk(calls, input, disk), detail: (attached) => attached });
     }

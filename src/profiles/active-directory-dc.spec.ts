@@ -1,4 +1,5 @@
 import type { MarkerReading } from '../contracts/profile';
+import { wantedMarkers } from '../domain/relations/pairs';
 import { failed, judged, shippedProfile } from '../../test/support/judged-profile';
 
 const PROFILE = shippedProfile('active-directory-dc');
@@ -38,14 +39,18 @@ it('blocks from the tombstone lifetime on', () => {
   expect(plan({ 'peer.tombstone-days.now': '60' }, '2026-01-09T12:00:01Z').verdicts).toEqual(['ok RELATION_AGREES']);
 });
 
-it('blocks a controller that has waited for its go-live until the tombstone lifetime', () => {
-  const quarantine = (pointInTime: string) => {
-    const now = { 'server.generation-id.now': 'new', 'server.invocation-id.now': 'new', 'server.not-writable.now': 'False', 'peer.tombstone-days.now': '60' };
-    const then = { 'server.generation-id.recovery-point': THEN, 'server.invocation-id.recovery-point': INVOCATION };
-    return judged(PROFILE, 'quarantine', { ...then, ...now }, { pointInTime }).verdicts;
-  };
-  expect(quarantine('2026-01-09T12:00:00Z')).toEqual(['block TOMBSTONE_LIFETIME_REACHED']);
-  expect(quarantine('2026-01-09T12:00:01Z')).toEqual(['ok RELATION_AGREES']);
+it('asks no partner before go-live: one that is silent just then puts back no controller that is well', () => {
+  expect([...wantedMarkers(PROFILE, 'quarantine').peer]).toEqual([]);
+  const now = { 'server.generation-id.now': 'new', 'server.invocation-id.now': 'new', 'server.not-writable.now': 'False' };
+  const then = { 'server.generation-id.recovery-point': THEN, 'server.invocation-id.recovery-point': INVOCATION };
+  const silent = { 'peer.tombstone-days.now': failed('PEER_UNREACHABLE', 'no answer') };
+  expect(judged(PROFILE, 'quarantine', { ...then, ...now, ...silent }).verdicts).toEqual(['ok RELATION_AGREES']);
+});
+
+it('says with the plan that the image has no invocation id: nothing would prove before go-live that it was changed', () => {
+  const { verdicts, findings } = plan({ 'server.invocation-id.recovery-point': failed('PROBE_TIMEOUT', 'No answer within 30 s.') });
+  expect(verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
+  expect(findings[0]).toMatchObject({ leavesOpen: ['INVOCATION_ID_NOT_CHANGED'], notKnown: ['server.invocation-id.recovery-point'] });
 });
 
 it('blocks a system that looks at no generation id', () => {
@@ -69,7 +74,6 @@ it('blocks the way to the network when the controller does not know that it was 
       'server.generation-id.now': id,
       'server.invocation-id.now': invocation,
       'server.not-writable.now': notWritable,
-      'peer.tombstone-days.now': '180',
     }).verdicts;
   expect(quarantine(THEN, INVOCATION, 'True')).toEqual(['block GENERATION_ID_NOT_RENEWED', 'block INVOCATION_ID_NOT_CHANGED', 'block DSA_NOT_WRITABLE']);
   expect(quarantine('9b2c7d10-5e4f-4a3b-9c8d-665544332211', '00112233-4455-4677-8899-aabbccddeeff', 'False')).toEqual(['ok RELATION_AGREES']);

@@ -29,13 +29,12 @@ it('counts round the end of the serials, and takes what lies opposite for no bet
 it('has nothing against a secondary that has the same, or against going back with a secondary', () => {
   expect(plan('2026030901', '2026030901').verdicts).toEqual(['ok RELATION_AGREES']);
   expect(plan('2026030901', '2026030901', { primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
-  expect(plan('2026030901', '2026031004', { primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
 });
 
 describe('a secondary that goes back', () => {
   const OF_PEER = { primary: 'srv02' };
-  const live = (server: string | ReturnType<typeof failed>, peer: string | ReturnType<typeof failed>) =>
-    judged(PROFILE, 'live', { 'server.serial.now': server, 'peer.serial.now': peer }, { parameters: { ...parameters, ...OF_PEER } });
+  const live = (server: string | ReturnType<typeof failed>, peer: string | ReturnType<typeof failed>, more: Readonly<Record<string, string>> = {}) =>
+    judged(PROFILE, 'live', { 'server.serial.now': server, 'peer.serial.now': peer }, { parameters: { ...parameters, ...OF_PEER, ...more } });
 
   it('to more than its primary has by now would take nothing from it, and has its copy dropped', () => {
     const { verdicts, findings, steps } = plan('2026031004', '2026030901', OF_PEER);
@@ -44,26 +43,45 @@ describe('a secondary that goes back', () => {
     expect(findings[0]?.remedy).toContain('publish it on "srv02" with a greater serial than 2026031004');
     expect(steps).toMatchObject([{ on: 'server', when: 'live', argv: null, title: expect.stringMatching(/^On "srv01", drop its copy of example\.org /) }]);
     expect(plan('3', '4294967290', OF_PEER).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
-    expect(plan('4294967290', '3', OF_PEER).verdicts).toEqual(['ok RELATION_AGREES']);
-    expect(plan('2147483648', '0', OF_PEER).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
+    expect(plan('4294967290', '3', OF_PEER).verdicts).toEqual(['warn RESTORED_SECONDARY_LACKS_CHANGES']);
+    expect(plan('2147483648', '0', OF_PEER).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD', 'warn RESTORED_SECONDARY_LACKS_CHANGES']);
   });
 
-  it('is told to ask its primary by a program where one is named, and only where it lacks something', () => {
-    const program = { ...OF_PEER, 'refresh-zone': '/usr/local/sbin/refresh-zone' };
-    const { verdicts, steps } = plan('2026030901', '2026031004', program);
-    expect(verdicts).toEqual(['step RESTORED_SECONDARY_TO_REFRESH']);
+  const PROGRAM = { 'refresh-zone': '/usr/local/sbin/refresh-zone' };
+
+  it('to less than its primary has is warned of in the plan, which says who has it ask after go-live', () => {
+    for (const [more, who] of [
+      [{}, 'none'],
+      [PROGRAM, '/usr/local/sbin/refresh-zone'],
+    ] as const) {
+      const { verdicts, findings, steps } = plan('2026030901', '2026031004', { ...OF_PEER, ...more });
+      expect([verdicts, steps]).toEqual([['warn RESTORED_SECONDARY_LACKS_CHANGES'], []]);
+      expect(findings[0]?.remedy).toContain(`(now: ${who})`);
+      expect(plan('2026031004', '2026031004', { ...OF_PEER, ...more }).verdicts).toEqual(['ok RELATION_AGREES']);
+    }
+  });
+
+  it('is told to ask its primary by a program where one is named, or by people, and only where it lacks something once it is live', () => {
+    const { verdicts, steps } = live('2026030901', '2026031004', PROGRAM);
+    expect(verdicts).toEqual(['step RESTORED_SECONDARY_TO_REFRESH', 'block RESTORED_SECONDARY_BEHIND']);
     expect(steps).toMatchObject([{ on: 'server', when: 'live', argv: ['/usr/local/sbin/refresh-zone', 'example.org'] }]);
-    expect(plan('2026031004', '2026031004', program).verdicts).toEqual(['ok RELATION_AGREES']);
-    expect(plan('2026031004', '2026030901', program).verdicts).toEqual(['step RESTORED_SECONDARY_AHEAD']);
-    expect(plan('2026030901', '2026030901', { 'refresh-zone': '/usr/local/sbin/refresh-zone' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    const byPeople = live('2026030901', '2026031004');
+    expect(byPeople.verdicts).toEqual(['step RESTORED_SECONDARY_TO_ASK', 'block RESTORED_SECONDARY_BEHIND']);
+    expect(byPeople.steps).toMatchObject([
+      { on: 'server', when: 'live', argv: null, title: expect.stringMatching(/^On "srv01", have it ask "srv02" for example\.org /) },
+    ]);
+    expect(live('2026031004', '2026031004', PROGRAM).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(live('2026031004', '2026030901', PROGRAM).verdicts).toEqual(['block RESTORED_SECONDARY_STILL_AHEAD']);
+    const ofPrimary = { 'server.serial.now': '2026030901', 'peer.serial.now': '2026031004' };
+    expect(judged(PROFILE, 'live', ofPrimary, { parameters: { ...parameters, ...PROGRAM } }).steps).toEqual([]);
   });
 
   it('is not called well before it has what its primary has, nor where it would take nothing', () => {
     expect(live('2026031004', '2026031004').verdicts).toEqual(['ok RELATION_AGREES']);
     const behind = live('2026030901', '2026031004');
-    expect(behind.verdicts).toEqual(['block RESTORED_SECONDARY_BEHIND']);
-    expect(behind.findings[0]?.remedy).toMatch(/^Have "srv01" ask "srv02" now/);
-    expect(live('4294967290', '3').verdicts).toEqual(['block RESTORED_SECONDARY_BEHIND']);
+    expect(behind.verdicts).toContain('block RESTORED_SECONDARY_BEHIND');
+    expect(behind.findings.at(-1)?.remedy).toMatch(/^Have "srv01" ask "srv02" now/);
+    expect(live('4294967290', '3').verdicts).toContain('block RESTORED_SECONDARY_BEHIND');
     expect(live('2026031004', '2026030901').verdicts).toEqual(['block RESTORED_SECONDARY_STILL_AHEAD']);
     expect(live('0', '2147483648').verdicts).toContain('block RESTORED_SECONDARY_STILL_AHEAD');
   });
@@ -124,7 +142,7 @@ describe('what the program showed when the image was taken', () => {
   it('is asked only of a primary that names a program and loses what its secondary has', () => {
     expect(ofPoint(missing, SHOWN, '2026030901').verdicts).toEqual(['ok RELATION_AGREES']);
     expect(ofPoint(missing, { 'show-serial': 'none' }).verdicts).toEqual(['step SECONDARY_AHEAD']);
-    expect(ofPoint(missing, { ...SHOWN, primary: 'srv02' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    expect(ofPoint(missing, { ...SHOWN, primary: 'srv02' }).verdicts).toEqual(['warn RESTORED_SECONDARY_LACKS_CHANGES']);
   });
 });
 

@@ -1,3 +1,4 @@
+import { capturedMarkers, markersFor } from '../domain/relations/pairs';
 import { failed, judged, NOW, POINT_IN_TIME, shippedProfile } from '../../test/support/judged-profile';
 import type { MarkerReading, MarkerReadings } from '../contracts/profile';
 import type { Relation } from '../contracts/relation';
@@ -281,4 +282,24 @@ it('reads what ldapsearch prints', () => {
   const prefix = marker?.probe.kind === 'command' ? (marker.probe.prefix ?? '') : '';
   const printed = `dn: dc=example,dc=org\ncontextCSN: ${csn('0902', '001')}\ncontextCSN: ${csn('0903', '002')}\n\n`;
   expect(linesAfter(prefix, printed)).toBe(`${csn('0902', '001')}\n${csn('0903', '002')}`);
+});
+
+it('does not read entries that are not compared, neither for an image nor later', () => {
+  const relation = (filter: string) =>
+    ({
+      name: 'ldap',
+      type: 'replicates-with',
+      server: 'srv01',
+      address: null,
+      peers: [],
+      strength: 'hard',
+      profile: PROFILE.name,
+      parameters: { suffix: 'dc=example,dc=org', provider: 'srv01', filter },
+    }) as const;
+  const reads = (filter: string): readonly boolean[] => {
+    const pair = { relation: relation(filter), peer: { server: 'srv02', address: null }, profile: PROFILE };
+    return [capturedMarkers(pair), markersFor(pair, 'plan'), markersFor(pair, 'live')].map(({ server, peer }) => server.has('entries') || peer.has('entries'));
+  };
+  expect(reads('none')).toEqual([false, false, false]);
+  expect(reads('(objectClass=*)')).toEqual([true, true, true]);
 });

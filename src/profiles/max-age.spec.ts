@@ -9,11 +9,10 @@ it('warns from the declared age on, or blocks', () => {
   expect(plan('2026-03-09T12:00:00Z', { hours: '24', severity: 'block' }).verdicts).toEqual(['block RECOVERY_POINT_TOO_OLD']);
 });
 
-it('blocks one that has become too old while it waited for its go-live, where that is forbidden', () => {
-  const quarantine = (severity: string) =>
-    judged(PROFILE, 'quarantine', {}, { pointInTime: '2026-03-09T12:00:00Z', parameters: { hours: '24', severity } }).verdicts;
-  expect(quarantine('block')).toEqual(['block RECOVERY_POINT_TOO_OLD']);
-  expect(quarantine('warn')).toEqual(['ok RELATION_AGREES']);
+it('puts back no restore that has taken its time: after the swap the age is not asked any more', () => {
+  for (const phase of ['quarantine', 'live'] as const) {
+    expect(judged(PROFILE, phase, {}, { pointInTime: '2026-03-09T12:00:00Z', parameters: { hours: '24', severity: 'block' } }).verdicts).toEqual([]);
+  }
 });
 
 it('does not call an age well that nobody can tell', () => {

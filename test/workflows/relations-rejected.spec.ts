@@ -8,8 +8,22 @@ jest.setTimeout(300_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
 
 const UNDO_PROVEN = { ...UNDO_PLAN, steps: UNDO_PLAN.steps.flatMap((step) => (step.key === 'record' ? [{ key: 'peers', title: 'Prove' }, step] : [step])) };
+/** More than half a minute passes until the fifth question, and three minutes until the twelfth. */
+const SILENT = 4;
+const ASKED_IN_THREE_MINUTES = 12;
+function afterSilence(then: typeof AGAINST | undefined): Parameters<typeof restoreJudged>[1] {
+  let asked = 0;
+  return (moment) => (moment !== 'quarantine' ? undefined : (asked += 1) <= SILENT ? { against: [findingAbout('PEER_UNKNOWN', 'unknown')] } : then);
+}
 const SCENES = {
   rejectedLive: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), (moment) => (moment === 'live' ? AGAINST : undefined))],
+  silentInQuarantine: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), afterSilence(undefined))],
+  silentForGood: [
+    'restoreServer',
+    RESTORE,
+    restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' ? { against: [findingAbout('PEER_UNKNOWN', 'unknown')] } : undefined)),
+  ],
+  blockedAfterSilence: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), afterSilence(AGAINST))],
   rejectedInQuarantine: ['restoreServer', RESTORE, restoreJudged(judgedPlan([]), (moment) => (moment === 'quarantine' ? AGAINST : undefined))],
   warned: [
     'restoreServer',
@@ -57,6 +71,35 @@ describe('a restore that its peers reject', () => {
     expect(rehearsal.calls).not.toContain('goLive');
     expect(rehearsal.calls).toEqual(expect.arrayContaining([...PUT_BACK]));
     expect(rehearsal.stateOf('go-live')).toBe('skipped');
+    // What is known to be wrong is given half a minute, in which it is asked at most so often.
+    expect(rehearsal.calls.filter((call) => call === 'judgeRun').length).toBeLessThanOrEqual(1 + SILENT);
+  });
+
+  it('gives a peer that is silent before go-live as long as after it: it may just be restarting', async () => {
+    const { rehearsal, closed } = await playing.silentInQuarantine;
+    expect(closed).toBe('COMPLETED');
+    expect(rehearsal.stateOf('peers-before')).toBe('succeeded');
+    // Right before the swap, in quarantine until it spoke, and after go-live.
+    expect(rehearsal.calls.filter((call) => call === 'judgeRun')).toHaveLength(1 + SILENT + 1 + 1);
+    expect(rehearsal.calls).not.toContain('revertSwap');
+  });
+
+  it('puts everything back as soon as one that was silent speaks, and something is known to be wrong', async () => {
+    const { rehearsal, closed } = await playing.blockedAfterSilence;
+    expect(closed).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'PEERS_REJECT' } });
+    expect(rehearsal.calls.filter((call) => call === 'judgeRun')).toHaveLength(1 + SILENT + 1);
+    expect(rehearsal.calls).not.toContain('goLive');
+    expect(rehearsal.calls).toEqual(expect.arrayContaining([...PUT_BACK]));
+  });
+
+  it('puts everything back when a peer says nothing for three minutes', async () => {
+    const { rehearsal, closed } = await playing.silentForGood;
+    expect(closed).toBe('FAILED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'failed', error: { code: 'PEERS_REJECT', message: expect.stringContaining('PEER_UNKNOWN') } });
+    const asked = rehearsal.calls.filter((call) => call === 'judgeRun').length - 1;
+    expect([asked > SILENT + 1, asked <= ASKED_IN_THREE_MINUTES]).toEqual([true, true]);
+    expect(rehearsal.calls).toEqual(expect.arrayContaining([...PUT_BACK]));
   });
 
   it('has succeeded with a warning that does not pass, and shows it', async () => {

@@ -421,6 +421,25 @@ describe('a restore with relations', () => {
     expect([asked, rehearsal.stateOf('peers')]).toEqual([4, 'succeeded']);
   });
 
+  it('waits for people with what comes to light only after go-live, before it is proven', async () => {
+    let decided = false;
+    const step = ruleStep('TO_ASK', { argv: null, when: 'live' });
+    const rehearsal = rehearse(
+      restoreJudged(judgedPlan([], [], ['live']), (moment) => (moment === 'live' && !decided ? { steps: [step], ...AGAINST } : undefined), {
+        readDecision: async (_runId, kind) => (decided && kind === 'sign-off-live' ? { actor: 'kim', reason: 'asked', at: '2026-03-02T12:10:00.000Z' } : null),
+      }),
+    );
+    const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+      await until('it waits', () => rehearsal.stateOf('sign-off-live') === 'waiting');
+      expect([rehearsal.stateOf('rule:TO_ASK:db02'), rehearsal.stateOf('peers')]).toEqual(['pending', 'pending']);
+      decided = true;
+      await handle.signal('decided');
+    });
+    expect(closed).toBe('COMPLETED');
+    expect(rehearsal.steps.get('rule:TO_ASK:db02')).toMatchObject({ state: 'succeeded', detail: { signedOffBy: 'kim', reason: 'asked' } });
+    expect(rehearsal.stateOf('peers')).toBe('succeeded');
+  });
+
   it('shows warnings of the quarantine, and waits after go-live for those that pass', async () => {
     const warning = (code: string) => ({ warnings: [findingAbout(code, 'warn')] });
     let asked = 0;

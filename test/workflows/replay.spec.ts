@@ -101,6 +101,16 @@ function judgedAgain(): NonNullable<Scripted['judgeRun']> {
     steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : [],
   });
 }
+/** A peer that is silent in quarantine until the third question, and a step that comes to light only after go-live. */
+const SILENT_AT_FIRST: Scripted = { ...JUDGED, loadPlan: async () => judgedPlan(RULE_STEPS, [], ['live']), judgeRun: silentAtFirst() };
+function silentAtFirst(): NonNullable<Scripted['judgeRun']> {
+  let asked = 0;
+  return async ({ moment }) => ({
+    against: moment === 'quarantine' && (asked += 1) < 3 ? [findingAbout('PEER_UNKNOWN', 'unknown')] : [],
+    judged: 1,
+    steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : moment === 'live' ? [ruleStep('ONLY_LIVE', { on: 'peer', when: 'live' })] : [],
+  });
+}
 const NOTHING_LOST: LostChanges = { changes: [], returning: [], isKnown: true, drift: null };
 const PLAN_DATA: PlanDataInput = {
   planId: RESTORE_DATA.planId,
@@ -207,6 +217,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     },
   },
   'restore-server.relations': { type: 'restoreServer', input: RESTORE, scripted: JUDGED },
+  'restore-server.silent-peer': { type: 'restoreServer', input: RESTORE, scripted: SILENT_AT_FIRST },
   'plan-restore.facts-now': {
     type: 'planRestore',
     input: { planId: RESTORE.planId, serverId: RESTORE.serverId, recoveryPointId: null },

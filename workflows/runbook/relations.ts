@@ -92,7 +92,7 @@ export async function withStepsOf(
 ): Promise<readonly PlannedRelationStep[]> {
   if (!(plan.relations ?? []).some(({ asksIn = [] }) => asksIn.includes(moment))) return planned;
   const { steps } = await untilWithin(
-    ASKED_FOR_MS,
+    () => ASKED_FOR_MS,
     () => judgeNow(input, moment),
     ({ against, isOpen = false }) => !isOpen && !against.some(({ severity }) => severity === 'unknown'),
   );
@@ -114,14 +114,18 @@ export interface ProvenBefore {
   readonly warnings: readonly Finding[];
 }
 
-/** Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. `known`: all that rules have asked for so far. */
+/**
+ * Before go-live, with the server restored and kept from its peers. Throws `PEERS_REJECT`. `known`: all that rules have asked for so far. `isPatient`: as long as nothing
+ * is known to be wrong it is asked for as long as after go-live. What is silent may just be restarting, and must not undo what has taken hours.
+ */
 export async function provePeersBefore(
   book: Runbook,
   input: RestoreServerInput,
   plan: RestorePlanBody,
   known: readonly PlannedRelationStep[],
+  isPatient: boolean,
 ): Promise<ProvenBefore> {
-  return proveBefore(book, input, plan, known, PEERS_BEFORE, QUARANTINE_PROOF_MS);
+  return proveBefore(book, input, plan, known, PEERS_BEFORE, { deadlineMs: QUARANTINE_PROOF_MS, silenceMs: isPatient ? LIVE_PROOF_MS : QUARANTINE_PROOF_MS });
 }
 
 /** The same for a server that has waited long for its approval. A peer that is just being restarted must not undo what has taken hours. */
@@ -131,7 +135,7 @@ export async function provePeersAgain(
   plan: RestorePlanBody,
   known: readonly PlannedRelationStep[],
 ): Promise<ProvenBefore> {
-  return proveBefore(book, input, plan, known, PEERS_AGAIN, LIVE_PROOF_MS);
+  return proveBefore(book, input, plan, known, PEERS_AGAIN, { deadlineMs: LIVE_PROOF_MS, silenceMs: LIVE_PROOF_MS });
 }
 
 async function proveBefore(
@@ -140,10 +144,10 @@ async function proveBefore(
   plan: RestorePlanBody,
   known: readonly PlannedRelationStep[],
   { key, title }: NamedStep,
-  deadlineMs: number,
+  deadlines: Pick<Proof, 'deadlineMs' | 'silenceMs'>,
 ): Promise<ProvenBefore> {
   if (!isJudged(plan) || !hasStep(plan.steps, PEERS_BEFORE.key)) return { steps: known, warnings: [] };
-  const proof = { judge: () => judgeNow(input, 'quarantine'), moment: 'quarantine', runId: input.runId, deadlineMs, waitsFor: () => false } as const;
+  const proof = { judge: () => judgeNow(input, 'quarantine'), moment: 'quarantine', runId: input.runId, ...deadlines, waitsFor: () => false } as const;
   const { steps, warnings = [] } = await book.step(key, { do: () => proveWithin(proof), detail: provenDetail }, title);
   const isLater = ({ relation, peer, when }: PlannedRelationStep): boolean =>
     when === 'live' && (plan.relations ?? []).some((one) => one.name === relation && one.peer === peer && (one.asksIn ?? []).includes('quarantine'));
@@ -159,7 +163,7 @@ export async function provePeersLive(book: Runbook, input: RestoreServerInput, p
   const isNew = ({ code, relation }: Finding): boolean =>
     !(before ?? []).some((known) => known.code === code && known.relation?.name === relation?.name && known.relation?.peer === relation?.peer);
   const waitsFor = before === null || plan.restoreSet !== undefined ? () => false : isNew;
-  const proof = { judge: () => judgeNow(input, 'live'), moment: 'live', runId: input.runId, deadlineMs: LIVE_PROOF_MS, waitsFor } as const;
+  const proof = { judge: () => judgeNow(input, 'live'), moment: 'live', runId: input.runId, ...LIVE_DEADLINES, waitsFor } as const;
   await book.step('peers', { do: () => proveWithin(proof), detail: provenDetail });
 }
 
@@ -169,7 +173,7 @@ export async function provePeersOfUndo(book: Runbook, { runId, serverId, planId 
     await readFor({ id: runId, serverId, moment: 'live' });
     return relations.judgeUndone({ runId, planId });
   };
-  const proof = { judge: judgeUndone, moment: 'live', runId, deadlineMs: LIVE_PROOF_MS, waitsFor: () => true } as const;
+  const proof = { judge: judgeUndone, moment: 'live', runId, ...LIVE_DEADLINES, waitsFor: () => true } as const;
   await book.step('peers', { do: () => proveWithin(proof), detail: provenDetail });
 }
 
@@ -181,6 +185,7 @@ const QUARANTINE_PROOF_MS = 30_000;
 const ASKED_FOR_MS = 30_000;
 /** Peers find a server again by trying now and then. */
 const LIVE_PROOF_MS = 180_000;
+const LIVE_DEADLINES = { deadlineMs: LIVE_PROOF_MS, silenceMs: LIVE_PROOF_MS } as const;
 const AGAIN_AFTER_MS = 3_000;
 const AGAIN_AT_MOST_MS = 20_000;
 
@@ -189,22 +194,33 @@ interface Proof {
   readonly moment: 'quarantine' | 'live';
   readonly runId: string;
   readonly deadlineMs: number;
+  /** The same as long as everything that stands against it is only not known. */
+  readonly silenceMs: number;
   /** Which warnings may pass, and are waited for. */
   readonly waitsFor: (warning: Finding) => boolean;
 }
 
-async function proveWithin({ judge, moment, runId, deadlineMs, waitsFor }: Proof): Promise<RunJudgement> {
-  const judgement = await untilWithin(deadlineMs, judge, ({ against, warnings = [] }) => against.length === 0 && !warnings.some(waitsFor));
+async function proveWithin({ judge, moment, runId, deadlineMs, silenceMs, waitsFor }: Proof): Promise<RunJudgement> {
+  const isSilence = ({ against }: RunJudgement): boolean => against.length > 0 && against.every(({ severity }) => severity === 'unknown');
+  const judgement = await untilWithin(
+    (found) => (isSilence(found) ? silenceMs : deadlineMs),
+    judge,
+    ({ against, warnings = [] }) => against.length === 0 && !warnings.some(waitsFor),
+  );
   if (judgement.against.length > 0) throw rejected(judgement.against, moment, runId);
   return judgement;
 }
 
-/** The first that is as wanted, or the last one before the deadline. */
-async function untilWithin(deadlineMs: number, judge: () => Promise<RunJudgement>, isWanted: (judgement: RunJudgement) => boolean): Promise<RunJudgement> {
-  const giveUpAtMs = Date.now() + deadlineMs;
+/** The first that is as wanted, or the last one before its deadline: how long it is asked again may depend on what was found. */
+async function untilWithin(
+  deadlineMs: (found: RunJudgement) => number,
+  judge: () => Promise<RunJudgement>,
+  isWanted: (judgement: RunJudgement) => boolean,
+): Promise<RunJudgement> {
+  const sinceMs = Date.now();
   for (let pauseMs = AGAIN_AFTER_MS; ; pauseMs = Math.min(2 * pauseMs, AGAIN_AT_MOST_MS)) {
     const judgement = await judge();
-    if (isWanted(judgement) || Date.now() + pauseMs > giveUpAtMs) return judgement;
+    if (isWanted(judgement) || Date.now() + pauseMs > sinceMs + deadlineMs(judgement)) return judgement;
     await sleep(pauseMs);
   }
 }

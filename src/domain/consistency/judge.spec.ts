@@ -150,7 +150,7 @@ describe('what is not known', () => {
     const [finding] = by(rule([AHEAD]), later);
     expect(finding).toMatchObject({
       code: 'MARKER_NOT_CAPTURED',
-      leavesOpen: ['FOUND'],
+      leavesOpen: ['FOUND', 'LATER'],
       notKnown: ['server.name.recovery-point', 'server.usn.recovery-point'],
       evidence: expect.arrayContaining(['name of "srv01", recovery point: not known: the recovery point has no value of it']) as string[],
     });
@@ -162,8 +162,45 @@ describe('what is not known', () => {
       { code: 'LATER', phases: ['live'] },
     );
     expect(by(rule([AHEAD]), never)[0]?.notKnown).toEqual(['server.usn.recovery-point']);
-    // Nothing is said of it where the plan finds all that it needs.
-    expect(judged(profile(rule([AHEAD]), later), 'plan', { 'peer.usn.now': '1', 'server.usn.recovery-point': '1' }).verdicts).toEqual(['ok RELATION_AGREES']);
+  });
+
+  it('of a recovery point that has all the plan asks, and not what later phases need, says so: no later run could be acknowledged otherwise', () => {
+    const FINE = { 'peer.usn.now': '1', 'server.usn.recovery-point': '1' };
+    const named: RuleCondition = { value: then('name'), equals: 'a' };
+    const with_ = (when: Rule['when'], more: Partial<Rule> = {}, values: Readonly<Record<string, string>> = {}) =>
+      judged(profile(rule([AHEAD]), rule(when, { code: 'LATER', phases: ['quarantine', 'live'], ...more })), 'plan', { ...FINE, ...values });
+    const { verdicts, findings } = with_([named]);
+    expect(verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    expect(findings[0]).toMatchObject({ leavesOpen: ['LATER'], notKnown: ['server.name.recovery-point'] });
+    expect(findings[0]).not.toHaveProperty('nothingKnown');
+    expect(with_([named], {}, { 'server.name.recovery-point': 'b' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    // Whatever is read later may make it hold, and what nobody has read yet is not lacking.
+    expect(with_([named, NAMED], {}, { 'peer.name.now': 'b' }).verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    expect(with_([NAMED]).verdicts).toEqual(['ok RELATION_AGREES']);
+    // The source of a set is needed, too.
+    const gtids: RuleCondition = { compare: now('gtids'), with: now('gtids', 'server'), is: ['ahead'], from: '${server.name.recovery-point}' };
+    expect(with_([gtids]).verdicts).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    // What is only told of decides nothing; nor does the plan speak for what it asks itself, and has decided.
+    expect(with_([NAMED], { message: '${server.name.recovery-point}' }).verdicts).toEqual(['ok RELATION_AGREES']);
+    const both = rule([{ value: now('usn'), equals: '2' }, named], { code: 'BOTH', phases: ['plan', 'quarantine'] });
+    expect(judged(profile(rule([AHEAD]), both), 'plan', FINE).verdicts).toEqual(['ok RELATION_AGREES']);
+    // In the later phases it is what it was.
+    expect(judged(profile(rule([AHEAD]), rule([named], { code: 'LATER', phases: ['live'] })), 'quarantine', FINE).verdicts).toEqual([]);
+  });
+
+  it('says nothing of what later phases lack where the recovery point, or the texts, decide that they will not find anything', () => {
+    const FINE = { 'peer.usn.now': '1', 'server.usn.recovery-point': '1', 'server.flag.recovery-point': 'false' };
+    const named: RuleCondition = { value: then('name'), equals: 'a' };
+    const with_ = (other: RuleCondition, values: Readonly<Record<string, string>> = {}) =>
+      judged(profile(rule([AHEAD]), rule([other, named], { code: 'LATER', phases: ['live'] })), 'plan', { ...FINE, ...values }).verdicts;
+    expect(with_({ text: '${server}', equals: 'another' })).toEqual(['ok RELATION_AGREES']);
+    expect(with_({ value: then('flag'), equals: 'true' })).toEqual(['ok RELATION_AGREES']);
+    expect(with_({ value: then('flag'), equals: 'false' })).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    expect(with_({ value: now('flag'), equals: 'true' }, { 'peer.flag.now': 'false' })).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    // What is too young now may be old enough then.
+    expect(with_({ age: then('moment'), atLeast: 1, unit: 'hours' }, { 'server.moment.recovery-point': NOW.toISOString() })).toEqual([
+      'unknown MARKER_NOT_CAPTURED',
+    ]);
   });
 
   it('of values that cannot be compared, or of texts, names what is compared, whenever it was read', () => {

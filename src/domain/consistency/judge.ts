@@ -5,6 +5,7 @@ import { cleanWords } from '../../contracts/text';
 import { holds, referencesOf } from './conditions';
 import { isDecidedByTexts } from './decided-by-texts';
 import { markerOf, type Cause, type JudgeContext, type Situation } from './known';
+import { lackedLater, openLater, type OpenLater } from './later-phases';
 import { argumentOf, evidenceOf, sentenceOf } from './rule-texts';
 
 export type { JudgeContext } from './known';
@@ -14,7 +15,7 @@ export type { JudgeContext } from './known';
  *
  * Each rule of the phase holds, does not, or is not known (`conditions.ts`): one condition that does not hold decides a rule, whatever the others; else one
  * that is not known leaves it open. Every rule that holds is a finding. What left rules open is one `unknown` finding for each cause, whatever else was found.
- * Only when every rule is decided and none holds is there an `ok`.
+ * Only when every rule is decided and none holds is there an `ok`. A plan also counts rules of later phases as open that its recovery point will never decide.
  *
  * So a reading that fails makes nothing better: no rule holds that did not hold with it, each that held with it holds or is open with an `unknown` in its place,
  * and no `ok` comes that was not there. Nor does the order of the rules matter, but for the order of the findings.
@@ -28,7 +29,7 @@ export function judge(profile: Profile, context: JudgeContext): readonly Finding
   const rules = profile.rules.filter(({ phases }) => phases.includes(context.phase));
   const judged = rules.map((rule) => ({ rule, ...judgeRule(situation, rule) }));
   const found = judged.filter(({ state }) => state === 'holds').map(({ rule }) => findingOf(situation, rule));
-  const open = judged.filter(({ state }) => state === 'open');
+  const open = [...judged.filter(({ state }) => state === 'open'), ...openLater(situation)];
   const findings = [...found, ...openFindings(situation, open)];
   return [
     ...(findings.length === 0 && rules.length > 0 ? [agreement(situation, rules)] : findings),
@@ -78,7 +79,7 @@ const markersOf = (rule: Rule): readonly MarkerReference[] => [
 ];
 
 /** Only those that a cause is about, and which rules it leaves open. */
-function openFindings(situation: Situation, open: readonly (Judged & { readonly rule: Rule })[]): readonly Finding[] {
+function openFindings(situation: Situation, open: readonly OpenLater[]): readonly Finding[] {
   const groups = new Map<string, CauseGroup>();
   for (const { rule, causes } of open) {
     for (const cause of causes) {
@@ -127,15 +128,6 @@ function notKnownOf({ code, what, why, references }: Cause): readonly string[] {
   if (SIDES[code] !== undefined) return references.map(nameOfMarker);
   if (references.length > 0) return references.map(({ marker }) => marker);
   return [what === '' ? why : what];
-}
-
-/** What a recovery point lacks stays so: the plan knows already what the later phases will not find in it, and names it with what it does not find itself. */
-function lackedLater(situation: Situation): readonly MarkerReference[] {
-  if (situation.phase !== 'plan') return [];
-  return situation.profile.rules
-    .filter((rule) => !isDecidedByTexts(situation, rule))
-    .flatMap((rule) => rule.when.flatMap((condition) => referencesOf(condition)))
-    .filter((reference) => reference.at === 'recovery-point' && !markerOf(situation, reference).isKnown);
 }
 
 /** Whether the side that a cause is about has said nothing at all of what rules of this phase ask of it. What hypervisors and manifests say of it, it has not said. */

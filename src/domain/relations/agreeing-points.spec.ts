@@ -1,10 +1,12 @@
 import { FOLLOWER_PROFILE, followerRelations } from '../../../test/support/follower-profile';
 import { forManyCases } from '../../../test/support/many-cases';
+import { profileSchema } from '../../contracts/api/profile';
 import type { MarkerReading, Profile } from '../../contracts/profile';
 import type { SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import { chooseAgreeingPoints, type SetChoice, type SetServer } from './agreeing-points';
-import type { CandidatePoint } from './restored-together';
+import { judgedPairs } from './pairs';
+import { judgeTogether, type CandidatePoint } from './restored-together';
 
 const NOW = new Date('2026-03-10T12:00:00Z');
 const START = Date.UTC(2026, 2, 1);
@@ -71,6 +73,37 @@ describe('the recovery points of a set', () => {
     );
     expect(choice).toMatchObject({ basis: 'freeze', choice: ['Backup set set_2 was chosen.'], setId: 'set_2', steps: [], passedOver: [] });
     expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_20']);
+  });
+
+  it('are the newest ones also where these lack what rules ask only later, and the plan of the set names that', () => {
+    const later = {
+      code: 'IDENTITY_NOT_CHANGED',
+      phases: ['quarantine', 'live'],
+      when: [
+        { text: '${leader}', equals: '${server}' },
+        { value: { marker: 'identity', of: 'server', at: 'recovery-point' }, equals: '1' },
+      ],
+      severity: 'block',
+      message: 'It is the old one.',
+    };
+    const profile = profileSchema.parse({
+      ...FOLLOWER_PROFILE,
+      markers: [...FOLLOWER_PROFILE.markers, { ...FOLLOWER_PROFILE.markers[0], name: 'identity' }],
+      rules: [
+        ...FOLLOWER_PROFILE.rules.map(({ remedy, step, ...rule }) => ({ ...rule, ...(remedy === null ? {} : { remedy }), ...(step === null ? {} : { step }) })),
+        later,
+      ],
+    });
+    const [older, newer] = [10, 20].map((minutes) => [
+      point('db01', minutes, { own: 5, peer: 5, setId: `set_${minutes}` }),
+      point('db02', minutes, { own: 5, peer: 5, setId: `set_${minutes}` }),
+    ]) as unknown as readonly [readonly [CandidatePoint, CandidatePoint], readonly [CandidatePoint, CandidatePoint]];
+    const profiles = new Map([['follower', profile]]);
+    expect(choose([older[0], newer[0]], [older[1], newer[1]], RELATIONS, profiles)).toMatchObject({ setId: 'set_20', passedOver: [] });
+    const [pair] = judgedPairs(RELATIONS, 'db01', profiles);
+    if (pair === undefined) throw new Error('no pair');
+    const { findings } = judgeTogether(pair, RELATIONS, { point: newer[0], others: [] }, { point: newer[1], others: [] }, NOW);
+    expect(findings.filter(({ code }) => code === 'MARKER_NOT_CAPTURED')).toMatchObject([{ severity: 'unknown', leavesOpen: ['IDENTITY_NOT_CHANGED'] }]);
   });
 
   // Members of a set are read one after another: a follower that was read a moment later may be ahead of what its leader had said before.

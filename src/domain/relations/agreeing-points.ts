@@ -3,7 +3,7 @@ import type { Profile } from '../../contracts/profile';
 import type { Relation } from '../../contracts/relation';
 import { namesOf } from '../../contracts/text';
 import { judgedPairs, type RelationPair } from './pairs';
-import { agrees, judgeTogether, wereFrozenTogether, type CandidatePoint, type TogetherJudgement } from './restored-together';
+import { agrees, judgeTogether, standing, wereFrozenTogether, type CandidatePoint, type TogetherJudgement } from './restored-together';
 
 /** Which recovery points several servers go back to together. Pure. */
 
@@ -168,8 +168,9 @@ class Judges {
     }
     for (const judgement of this.judgementsOf(points)) {
       if (agrees(judgement)) continue;
-      const said = judgement.findings.filter(({ severity }) => severity === 'block' || severity === 'unknown');
-      return said.map(({ code, message }) => `${code}: ${message}`).join(' ');
+      return standing(judgement)
+        .map(({ code, message }) => `${code}: ${message}`)
+        .join(' ');
     }
     return null;
   }

@@ -4,6 +4,7 @@ import { capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, markersToget
 
 const profile = madeUpProfile();
 const known = new Map([[profile.name, profile]]);
+const OF_DB02 = { peer: { server: 'db02', address: null } };
 
 describe('the pairs that are judged', () => {
   it('are those in which the server is the one that goes back, one for each peer', () => {
@@ -37,17 +38,39 @@ const names = ({ server, peer }: ReturnType<typeof wantedMarkers>) => ({ server:
 
 describe('the markers that are read', () => {
   it('for a recovery point are those that are captured, of whom they are; its point in time is known without reading', () => {
-    expect(names(capturedMarkers({ relation: madeUpRelation(), profile }))).toEqual({ server: ['identity', 'position'], peer: ['position'] });
+    expect(names(capturedMarkers({ ...OF_DB02, relation: madeUpRelation(), profile }))).toEqual({ server: ['identity', 'position'], peer: ['position'] });
     const ofPeer = madeUpProfile([], { markers: [madeUpMarker('serial', { of: 'peer', isCaptured: true }), madeUpMarker('other', { isCaptured: false })] });
-    expect(names(capturedMarkers({ relation: madeUpRelation(), profile: ofPeer }))).toEqual({ server: [], peer: ['serial'] });
+    expect(names(capturedMarkers({ ...OF_DB02, relation: madeUpRelation(), profile: ofPeer }))).toEqual({ server: [], peer: ['serial'] });
   });
 
   it('for a recovery point are none of a program that the relation, or the default of its profile, says is not there', () => {
     const markers = [madeUpMarker('shown', { of: 'server', isCaptured: true, probe: { kind: 'command', argv: ['${program}', 'none'] } })];
     const declared = madeUpProfile([], { markers, parameters: [{ name: 'program', description: 'Or none.', default: 'none' }] });
     const captured = (parameters: Readonly<Record<string, string>>) =>
-      names(capturedMarkers({ relation: madeUpRelation({ parameters }), profile: declared })).server;
+      names(capturedMarkers({ ...OF_DB02, relation: madeUpRelation({ parameters }), profile: declared })).server;
     expect([captured({}), captured({ program: 'none' }), captured({ program: '/usr/bin/show' })]).toEqual([[], [], ['shown']]);
+  });
+
+  it('for a recovery point are none that only rules ask that its texts decide, whichever of the two goes back', () => {
+    const asks = (code: string, marker: string, text: string, differs: string) =>
+      madeUpRule(code, {
+        when: [
+          { text, differs },
+          { value: { marker, of: 'peer', at: 'now' }, equals: '1' },
+        ] as unknown as Rule['when'],
+      });
+    const markers = ['entries', 'serial', 'told'].map((name) => madeUpMarker(name, { isCaptured: true }));
+    const rules = [asks('DIFFER', 'entries', '${database}', 'none'), asks('AHEAD', 'serial', '${zone}', '${server}')];
+    const captured = (parameters: Readonly<Record<string, string>>, ...more: readonly Rule[]) =>
+      names(capturedMarkers({ ...OF_DB02, relation: madeUpRelation({ parameters }), profile: madeUpProfile([...rules, ...more], { markers }) })).server;
+    expect(captured({ database: 'all', zone: 'db02' })).toEqual(['entries', 'serial', 'told']);
+    // What is asked where the other one goes back is read for both; what no rule asks for is captured because the profile says so.
+    expect(captured({ database: 'none', zone: 'db01' })).toEqual(['serial', 'told']);
+    expect(captured({ database: 'none', zone: 'db01' }, madeUpRule('TELLS', { message: '${peer.entries.recovery-point}' }))).toEqual([
+      'entries',
+      'serial',
+      'told',
+    ]);
   });
 
   it('for a phase are those that its rules ask of now, and those their texts tell of', () => {

@@ -1,4 +1,4 @@
-import type { MarkerReference, Profile, RulePhase } from '../../contracts/profile';
+import type { MarkerReference, Profile, Rule, RulePhase } from '../../contracts/profile';
 import type { Relation, RelationPeer } from '../../contracts/relation';
 import { fillIn, markerNamed, placeholdersOf } from '../../contracts/placeholders';
 import { referencesOf } from '../consistency/conditions';
@@ -26,9 +26,15 @@ export interface WantedMarkers {
   readonly peer: ReadonlySet<string>;
 }
 
-/** What is stored with every image. A program that the relation says is not there (`none`) is not run for it: it would only be one more that has failed. */
-export function capturedMarkers({ relation, profile }: Pick<RelationPair, 'relation' | 'profile'>): WantedMarkers {
-  const captured = profile.markers.filter(({ isCaptured, probe }) => isCaptured && !isKnownAnyway(probe) && !isDeclaredNone(relation, profile, probe));
+/**
+ * What is stored with every image. A program that the relation says is not there (`none`) is not run for it: it would only be one more that has failed. Nor is what only
+ * rules ask that its texts decide, whichever of the two goes back: what is read for a relation is also compared in the one of the other direction.
+ */
+export function capturedMarkers(pair: RelationPair): WantedMarkers {
+  const { relation, profile } = pair;
+  const isNeeded = ({ name, isCaptured, probe }: Profile['markers'][number]): boolean =>
+    isCaptured && !isKnownAnyway(probe) && !isDeclaredNone(relation, profile, probe) && !isAskedInVain(pair, name);
+  const captured = profile.markers.filter(isNeeded);
   const of = (side: 'server' | 'peer') => new Set(captured.filter((marker) => marker.of === 'each' || marker.of === side).map(({ name }) => name));
   return { server: of('server'), peer: of('peer') };
 }
@@ -51,8 +57,24 @@ const referencesIn = ({ rules }: Profile, phase: RulePhase): readonly MarkerRefe
 const markersOf = (references: readonly MarkerReference[], of: MarkerReference['of'], at: MarkerReference['at']): ReadonlySet<string> =>
   new Set(references.filter((reference) => reference.of === of && reference.at === at).map(({ marker }) => marker));
 
+/** Whether rules ask for it, and all that do are decided by the texts of the relation, in both directions. What no rule asks for is captured because the profile says so. */
+function isAskedInVain({ relation, peer, profile }: RelationPair, marker: string): boolean {
+  const asking = profile.rules.filter((rule) => [...rule.when.flatMap(referencesOf), ...toldIn(rule)].some((reference) => reference.marker === marker));
+  const isDecided = (rule: Rule, server: string, other: string): boolean =>
+    isDecidedByTexts({ profile, parameters: relation.parameters, server, peer: other }, rule);
+  return asking.length > 0 && asking.every((rule) => isDecided(rule, relation.server, peer.server) && isDecided(rule, peer.server, relation.server));
+}
+
 /** The same for one relation, but for what only rules ask that its own texts decide: no program is run for them. */
 export const undecidedMarkers = (pair: RelationPair, phase: RulePhase): WantedMarkers => wantedMarkers(undecided(pair), phase);
+
+/** What is read for a phase. In quarantine a program would be run in a server that has just been restored: there nothing is read that decides nothing. */
+export function markersFor(pair: RelationPair, phase: RulePhase): WantedMarkers {
+  if (phase === 'quarantine') return undecidedMarkers(pair, phase);
+  const { server, peer } = wantedMarkers(pair.profile, phase);
+  const needed = (markers: ReadonlySet<string>) => new Set([...markers].filter((name) => !isAskedInVain(pair, name)));
+  return { server: needed(server), peer: needed(peer) };
+}
 
 /** Whether anything has to be asked for a judgement in this phase: rules that the texts of the relation decide are judged, and prove nothing. */
 export const hasUndecidedRules = (pair: RelationPair, phase: RulePhase): boolean => hasRules(undecided(pair), phase);

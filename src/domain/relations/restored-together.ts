@@ -42,6 +42,8 @@ export interface TogetherJudgement {
   readonly basis: 'freeze' | 'readings' | null;
   readonly findings: readonly Finding[];
   readonly steps: readonly PlannedRelationStep[];
+  /** Codes of the rules that a plan does not ask, and only names where the recovery point lacks what they need. */
+  readonly askedLater: readonly string[];
 }
 
 /** Two workers may have read the one and frozen the other. */
@@ -54,6 +56,7 @@ const CLOCKS_DIFFER_MS = 60_000;
  */
 export function judgeTogether(pair: RelationPair, relations: readonly Relation[], server: TogetherSide, peer: TogetherSide, now: Date): TogetherJudgement {
   const sides = sidesOf(pair, relations, server, peer);
+  const askedLater = pair.profile.rules.filter(({ phases }) => !phases.includes('plan')).map(({ code }) => code);
   const judged = (ofServer: Readings | null, ofPeer: Readings | null) => {
     const { findings, steps } = judgeRelations([pair], {
       phase: 'plan',
@@ -65,22 +68,23 @@ export function judgeTogether(pair: RelationPair, relations: readonly Relation[]
     return { findings: findings.map(nobodyWasAsked), steps };
   };
   // A rule that looks at one of them alone is the same as in any plan.
-  if (wantedMarkers(pair.profile, 'plan').peer.size === 0) return { basis: 'readings', ...judged(sides.own, null) };
+  if (wantedMarkers(pair.profile, 'plan').peer.size === 0) return { basis: 'readings', askedLater, ...judged(sides.own, null) };
   if (wereFrozenTogether(server.point, peer.point)) {
     const { findings, steps } = judged(latest([sides.own, ...sides.seenByPeer]), earliest(sides.peer));
-    return { basis: 'freeze', findings: [...withoutOk(findings), restsOnFreeze(pair, server.point)], steps };
+    return { basis: 'freeze', findings: [...withoutOk(findings), restsOnFreeze(pair, server.point)], steps, askedLater };
   }
   const least = ownOf(pair, relations, peer.point);
   const most = earliest(sides.peerAfter);
   const atLeast = judged(sides.own, least);
   if (least === null || most === null) {
-    return { basis: null, findings: [...withoutOk(atLeast.findings), notBounded(pair, peer.point, least === null)], steps: atLeast.steps };
+    return { basis: null, findings: [...withoutOk(atLeast.findings), notBounded(pair, peer.point, least === null)], steps: atLeast.steps, askedLater };
   }
   const atMost = judged(sides.own, most);
   return {
     basis: 'readings',
     findings: [...allOf(atLeast.findings, atMost.findings, sameFinding), restoredTogether(pair, peer.point)],
     steps: allOf(atLeast.steps, atMost.steps, (one, other) => one.key === other.key),
+    askedLater,
   };
 }
 
@@ -91,9 +95,18 @@ function nobodyWasAsked(finding: Finding): Finding {
   return rest;
 }
 
-/** Whether nothing speaks against it: no rule blocks, and all of them are decided. Where it rests on a common freeze, that is not counted. */
-export const agrees = ({ basis, findings }: TogetherJudgement): boolean =>
-  basis !== null && !findings.some(({ severity, code }) => severity === 'block' || (severity === 'unknown' && code !== RESTS_ON_FREEZE));
+/** Whether nothing speaks against it: no rule blocks, and all that a plan asks are decided. Where it rests on a common freeze, that is not counted. */
+export const agrees = (judgement: TogetherJudgement): boolean => judgement.basis !== null && !standing(judgement).some(({ code }) => code !== RESTS_ON_FREEZE);
+
+/**
+ * What keeps two recovery points from being chosen. That one of them lacks what rules ask only later is none of it: it says nothing of how the two stand to each other, and
+ * an older set would lose more. The plan of the set names it.
+ */
+export const standing = ({ findings, askedLater }: TogetherJudgement): readonly Finding[] =>
+  findings.filter(({ severity, leavesOpen = [] }) => {
+    if (severity !== 'unknown') return severity === 'block';
+    return leavesOpen.length === 0 || leavesOpen.some((code) => !askedLater.includes(code));
+  });
 
 /** A file system that nobody has frozen may have been written to between the two. */
 export const wereFrozenTogether = (one: CandidatePoint, other: CandidatePoint): boolean =>

@@ -44,10 +44,7 @@ export function judgeMember({ server, set, relations, profiles, sides, now }: Me
     const left = theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isForLater);
     return {
       findings: mine.flatMap(({ findings }) => findings),
-      steps: [
-        ...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isForLater(step)),
-        ...left.map((step) => ({ ...step, key: `rule:${step.code}:${peer}` as const, on: otherSide(step), peer })),
-      ],
+      steps: [...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isForLater(step)), ...left.map((step) => fromOtherSide(step, peer))],
       hasLiveRules: theirs.some(({ profile }) => hasRules(profile, 'live')),
     };
   });
@@ -96,7 +93,13 @@ const reseeding = ({ rules }: Profile): readonly Rule[] => rules.filter(({ step 
 /** Nobody can see whether a standby streams before its primary is there. */
 const isForLater = ({ when }: PlannedRelationStep): boolean => when === 'live';
 
-const otherSide = ({ on }: PlannedRelationStep): PlannedRelationStep['on'] => (on === 'server' ? 'peer' : 'server');
+/** A step of the relation of `peer` with a server, as the run of that server takes it. */
+export const fromOtherSide = (step: PlannedRelationStep, peer: string): PlannedRelationStep => ({
+  ...step,
+  key: `rule:${step.code}:${peer}`,
+  on: step.on === 'server' ? 'peer' : 'server',
+  peer,
+});
 
 /** Whether the one goes live after the other. */
 export function goesLiveLater({ members }: Pick<SetOfPlan, 'members'>, one: string, other: string): boolean {
