@@ -18,8 +18,9 @@ interface Waited {
 
 /**
  * `whileAlive` for waiting whose end is final: the first attempt has the whole deadline from when it begins to work, later ones what those before them have left
- * of it, and a second at least. Only time in which an attempt waited counts, by its own clock: a queue that was long, a worker that died, libvirt that was away
- * and clocks that differ are no fault of the guest. Of an attempt whose worker died Temporal knows what it had waited some seconds before.
+ * of it, and a second at least. Only time inside an attempt counts, by its own clock: neither a long queue nor the time between attempts, in which a worker is
+ * dead or libvirt refuses, is a fault of the guest, and clocks that differ do not matter. All that an attempt waits for counts, also a call of libvirt or of
+ * the catalogue that hangs before it fails. Of an attempt whose worker died Temporal knows what it had waited some seconds before.
  */
 export function aliveWithin<T>(deadlineMs: number, work: (options: { readonly signal: AbortSignal; readonly deadlineMs: number }) => Promise<T>): Promise<T> {
   const beganAt = performance.now();

@@ -24,6 +24,8 @@ import { isOn, revertSwap } from './runbook/server';
 
 /** Since an undo that had swapped the volumes is taken for that only if the hypervisor says so, too. */
 const CLEAN_UP_SURVEYS = 'clean-up-surveys';
+/** Since a record that nobody can read keeps no server off that had to be on. */
+const CLEAN_UP_UNREAD = 'clean-up-unread';
 
 /**
  * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of
@@ -32,6 +34,7 @@ const CLEAN_UP_SURVEYS = 'clean-up-surveys';
  */
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   const surveys = ended.kind === 'undo' && patched(CLEAN_UP_SURVEYS);
+  const goesOnUnread = surveys && patched(CLEAN_UP_UNREAD);
   if (ended.kind === 'backup-image' && ended.input.set !== undefined) {
     await leaveSet(ended.input.set, { runId: ended.input.runId, why: 'its workflow was ended in Temporal.' });
   }
@@ -42,7 +45,7 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
       book
         .step(
           'clean-up',
-          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys })), detail: (outcome) => ({ outcome }) },
+          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys, goesOnUnread })), detail: (outcome) => ({ outcome }) },
           'Put in order what the ended workflow left behind',
         )
         .catch((thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`),
@@ -53,8 +56,8 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   });
 }
 
-/** What is known of the run, and whether the hypervisor is asked, too. */
-type Trace = RunTrace & { readonly surveys: boolean };
+/** What is known of the run, whether the hypervisor is asked, too, and whether it goes on where that finds a record that cannot be read. */
+type Trace = RunTrace & { readonly surveys: boolean; readonly goesOnUnread: boolean };
 
 /** What was done, in a sentence for people. */
 async function cleanUp(ended: CleanUpInput, calls: Calls, trace: Trace): Promise<string> {
@@ -156,22 +159,44 @@ async function afterDataRestore(input: RestoreDataInput, calls: Calls, trace: Ru
 
 /**
  * Forward once the volumes are swapped: that is what was asked for, and both states are whole. Unless the run has put the server back already: it tells the
- * hypervisor first, and may have been ended before the catalogue knew.
+ * hypervisor first, and may have been ended before the catalogue knew. Where nobody can tell because the record is broken, it is forward, too: volumes are
+ * swapped by one definition, so whichever the server has now is whole, and nothing but its power is touched.
  */
 async function afterUndo(input: UndoInput, calls: Calls, trace: Trace): Promise<string> {
-  const { undo, host } = calls;
+  const { undo } = calls;
   const plan = await loadPlanOf('undo', input);
   const isSwapped = trace.wayBack?.state === 'open';
-  const wasReturned = isSwapped && plan.data == null && trace.surveys && isTakenBack(await host.surveyUndo(input, input.runId));
-  if (isSwapped && !wasReturned) {
-    if (plan.data == null && isOn(plan.returnsTo)) await undo.start(input);
-    return 'The old volumes had been put back; the server uses them.';
+  const returned = isSwapped && plan.data == null && trace.surveys ? await wasReturned(input, calls, trace) : false;
+  if (isSwapped && returned !== true) {
+    const starts = plan.data == null && isOn(plan.returnsTo);
+    if (starts) await undo.start(input);
+    return returned === false ? 'The old volumes had been put back; the server uses them.' : unread(returned.unread, starts);
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
   await revertSwap(calls, input);
   if (begun(trace, 'stop') && isOn(plan.before)) await undo.startAfterShutdown(input);
-  return wasReturned ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
+  return returned === true ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
 }
+
+/** By what the hypervisor says; why nobody can say it where the record of what was kept cannot be read. */
+async function wasReturned(input: UndoInput, { host }: Calls, { goesOnUnread }: Trace): Promise<boolean | { readonly unread: string }> {
+  try {
+    return isTakenBack(await host.surveyUndo(input, input.runId));
+  } catch (thrown) {
+    const { code, message } = summarise(thrown);
+    if (!goesOnUnread || code !== 'WAY_BACK_INCOMPLETE') throw thrown;
+    return { unread: message };
+  }
+}
+
+const unread = (why: string, started: boolean): string =>
+  [
+    `Whether the undo had been taken back before it was ended is not known: ${why}`,
+    started
+      ? 'The server was started with the volumes that its definition names now.'
+      : 'The server was not started: it was off in the state to which the undo returns.',
+    'No volume was changed or deleted. Look which of them it uses before you undo or confirm anything.',
+  ].join(' ');
 
 async function afterConfirm(input: ConfirmInput, { undo, undoData }: Calls, trace: RunTrace): Promise<string> {
   if (!begun(trace, 'remove')) return 'No volume had been deleted.';

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
 import { ModosuError } from '../contracts/errors';
 import { dataAddresses, dataServerProblems, type DataAddresses, type DataServerConfig } from './data-server';
-import { readSettings, withSettingsOfCommands } from './settings';
+import { isGround, readSettings, wasTold, withSettings } from './settings';
 import { stateLayout, type InstallationEndpoints, type StateLayout } from './state-layout';
 import { environmentSchema, SECRET_VARIABLES, type Environment } from './variables';
 
@@ -57,26 +57,67 @@ type Env = Readonly<Record<string, string | undefined>>;
  * (values may be secrets).
  */
 export function loadConfig(env: Env = process.env): Config {
+  return validated(env, () => null);
+}
+
+/** @param sourceOf of a variable, in words, where it is not the environment of this process */
+function validated(env: Env, sourceOf: (name: string) => string | null): Config {
   const problems: string[] = [];
   const values = withSecretFiles(env, problems);
   const result = environmentSchema.safeParse(values);
   if (!result.success) problems.push(...result.error.issues.map(describeIssue));
-  if (problems.length > 0 || !result.success) throw invalid(problems);
+  if (problems.length > 0 || !result.success) throw invalidIn(problems, sourceOf);
   const halves = notifyProblems(result.data);
-  if (halves.length > 0) throw invalid(halves);
+  if (halves.length > 0) throw invalidIn(halves, sourceOf);
   const config = toConfig(result.data);
   const contradictions = dataServerProblems(config.dataServer);
-  if (contradictions.length > 0) throw invalid(contradictions);
+  if (contradictions.length > 0) throw invalidIn(contradictions, sourceOf);
   return config;
+}
+
+/** A variable that this process was never given is looked for in vain where it is called. */
+function invalidIn(problems: readonly string[], sourceOf: (name: string) => string | null): ModosuError {
+  const sources = problems.map((problem) => sourceOf(/^MODOSU_\w+/.exec(problem)?.[0] ?? ''));
+  const told = problems.map((problem, index) => (sources[index] == null ? problem : `${problem}, as ${sources[index]} says`));
+  const isElsewhere = sources.some((source) => source !== null);
+  return invalid(told, isElsewhere ? 'Start that service anew, if it is told otherwise by now; or say otherwise in a variable of this command.' : undefined);
+}
+
+/** The configuration of a command that people type. */
+export interface CommandConfig extends Config {
+  /** Where the address for the owner of the database stands, if not in the environment of the command; in words. */
+  readonly databaseOwnerUrlFrom: string | null;
 }
 
 /**
  * The same, for commands that people type beside services (`doctor`, `migrate`): what the environment leaves open is taken from the state directory, where
- * services have written their settings and `up` its addresses.
+ * services have written their settings and `up` its addresses. Where the environment names another database or Temporal, nothing of these two is.
  */
-export function loadConfigOfInstallation(env: Env = process.env): Config {
+export function loadConfigOfInstallation(env: Env = process.env): CommandConfig {
   const layout = stateLayout(env.MODOSU_STATE_DIR || DEFAULT_STATE_DIRECTORY);
-  return withAddresses(loadConfig(withSettingsOfCommands(env, readSettings(layout))), env);
+  const told = withSettings(env, readSettings(layout));
+  const sourceOf = (name: string): string | null => {
+    const role = told.from.get(name);
+    return role === undefined ? null : `${layout.settingsFiles[role]} (what \`modosu ${role}\` was told)`;
+  };
+  const config = validated(told.env, sourceOf);
+  const isUp = isOfUp(env, layout) && (told.ground ?? 'up') === 'up';
+  const complete = isUp ? withAddresses(config, env) : withAddressesOfServers(config, env);
+  const isFromUp = config.databaseOwnerUrl === null && complete.databaseOwnerUrl !== null;
+  return { ...complete, databaseOwnerUrlFrom: isFromUp ? layout.databaseOwnerUrlFile : sourceOf('MODOSU_DATABASE_OWNER_URL_FILE') };
+}
+
+/** Whether the environment says nothing of the database and of Temporal but what `up` has written down of its own. */
+function isOfUp(env: Env, layout: StateLayout): boolean {
+  const endpoints = readEndpoints(layout);
+  const ofUp: Readonly<Record<string, () => string | null | undefined>> = {
+    MODOSU_DATABASE_URL: () => readIfPresent(layout.databaseUrlFile),
+    MODOSU_DATABASE_OWNER_URL: () => readIfPresent(layout.databaseOwnerUrlFile),
+    MODOSU_TEMPORAL_ADDRESS: () => endpoints?.temporalAddress,
+    MODOSU_TEMPORAL_NAMESPACE: () => endpoints?.temporalNamespace,
+  };
+  const ofService = readSettings(layout).find(({ role }) => role === 'up');
+  return isGround(env, (name, value) => ofUp[name]?.() === value || (ofService !== undefined && wasTold(ofService, name, value)));
 }
 
 /** The same, for a service, which may be one beside `up` that was started by hand: what it leaves open is taken from the addresses of `up` alone. */
@@ -89,13 +130,22 @@ function withAddresses(config: Config, env: Env): Config {
   const endpoints = readEndpoints(layout);
   const embedded = config.databaseUrl === null;
   return {
-    ...config,
+    ...withAddressesOfServers(config, env),
     databaseUrl: config.databaseUrl ?? readIfPresent(layout.databaseUrlFile),
     databaseOwnerUrl: config.databaseOwnerUrl ?? (embedded ? readIfPresent(layout.databaseOwnerUrlFile) : null),
     temporalAddress: config.temporalAddress ?? endpoints?.temporalAddress ?? null,
     temporalNamespace: env.MODOSU_TEMPORAL_NAMESPACE ? config.temporalNamespace : (endpoints?.temporalNamespace ?? config.temporalNamespace),
-    dataServer: config.dataServer.addresses === null && endpoints !== null ? dataServerOf(config.dataServer, endpoints) : config.dataServer,
-    apiPort: env.MODOSU_API_PORT === undefined && endpoints !== null ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
+  };
+}
+
+/** Of the server of the data repository and of the API, whichever the database is. */
+function withAddressesOfServers(config: Config, env: Env): Config {
+  const endpoints = readEndpoints(config.layout);
+  if (endpoints === null) return config;
+  return {
+    ...config,
+    dataServer: config.dataServer.addresses === null ? dataServerOf(config.dataServer, endpoints) : config.dataServer,
+    apiPort: env.MODOSU_API_PORT === undefined ? Number(new URL(endpoints.apiUrl).port) : config.apiPort,
   };
 }
 

@@ -1,6 +1,10 @@
 import { join } from 'node:path';
 import { ENDPOINTS_FILE, type Endpoints } from '../contracts/api/endpoints';
 
+/** Roles that run as a service, in the order in which their settings count for commands. */
+export const SERVICE_ROLES = ['up', 'worker', 'api'] as const;
+export type ServiceRole = (typeof SERVICE_ROLES)[number];
+
 /** Where things lie in the state directory. Modes are set by `roles/up/state-directory.ts`. */
 export interface StateLayout {
   readonly root: string;
@@ -33,8 +37,8 @@ export interface StateLayout {
   readonly adminTokenFile: string;
   /** JSON of type `InstallationEndpoints`. */
   readonly endpointsFile: string;
-  /** JSON of type `ServiceSettings`; no secrets, for its owner alone. */
-  readonly settingsFile: string;
+  /** JSON of type `ServiceSettings`, one for each role; no secrets, for its owner alone. */
+  readonly settingsFiles: Readonly<Record<ServiceRole, string>>;
   readonly portsFile: string;
   readonly lockFile: string;
 }
@@ -61,7 +65,11 @@ export function stateLayout(stateDirectory: string): StateLayout {
     secretStoresFile: under('secret-stores.yaml'),
     adminTokenFile: under('secrets', 'admin-token'),
     endpointsFile: under(ENDPOINTS_FILE),
-    settingsFile: under('run', 'settings.json'),
+    settingsFiles: {
+      up: under('run', 'settings.up.json'),
+      worker: under('run', 'settings.worker.json'),
+      api: under('run', 'settings.api.json'),
+    },
     portsFile: under('run', 'ports.json'),
     lockFile: under('run', 'lock'),
   };

@@ -20,6 +20,7 @@ import { catalogOptions, readEnvironmentFile, readKeyFile, usage, type CatalogOp
 import { groundsOf, NOTHING_READ_BACK, readBack, type Places, type ReadBack } from './catalogue/rebuild';
 import { copiesText, isComplete, rebuildText } from './catalogue/render';
 import type { ReportFormat } from './doctor/report';
+import { NO_OWNER_HINT, namedDatabase } from './named-database';
 import { Adapters, catalogueCopies, openCatalog } from './wiring';
 
 /**
@@ -124,19 +125,21 @@ async function listCopies(env: NodeJS.ProcessEnv, args: readonly string[], { wri
   return problems.length === 0 ? 0 : 1;
 }
 
-async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write, now }: CatalogIo): Promise<number> {
+async function rebuild(env: NodeJS.ProcessEnv, args: readonly string[], { write, say, now }: CatalogIo): Promise<number> {
   const options = catalogOptions('rebuild', args);
   const { output, dryRun } = options;
   const config = loadConfigOfInstallation(env);
-  const { databaseOwnerUrl, layout } = config;
+  const { databaseOwnerUrl, databaseOwnerUrlFrom, layout } = config;
   if (databaseOwnerUrl === null) {
     throw new ModosuError('CONFIG_INVALID', 'A rebuild needs the connection of the database owner: MODOSU_DATABASE_OWNER_URL is not set.', {
-      hint: 'Start `modosu up` on this state directory, or set the variable.',
+      hint: `Start \`modosu up\` on this state directory. Or: ${NO_OWNER_HINT}`,
     });
   }
+  const databaseUrl = requireDatabase(config);
+  say(namedDatabase(databaseOwnerUrl, databaseOwnerUrlFrom));
   for (const { path } of options.repository) await requireDirectory(path);
   const secrets = new DirectorySecrets(layout.secrets);
-  const catalog = openCatalog(requireDatabase(config), createLog({ level: 'silent', role: 'catalog' }));
+  const catalog = openCatalog(databaseUrl, createLog({ level: 'silent', role: 'catalog' }));
   try {
     await catalog.check();
     const { found: parts, back } = options.withoutCopy

@@ -2,13 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { ModosuError } from '../contracts/errors';
 import { errorMessage } from '../system/files';
 
-/**
- * The environment with what a file of variables adds to it, in the form of systemd's `EnvironmentFile`: `NAME=VALUE` a line, quotes around a value taken off,
- * lines that begin with `#` or `;` are comments. What is set already stays. A value is taken as it stands, with `#` and blanks inside: half a secret would hide
- * nothing. Throws `CONFIG_INVALID`, without any value, for a file that cannot be read and for a line that systemd would read otherwise.
- */
+/** The environment with what a file of variables adds to it (see `readEnvFile`). What is set already stays. */
 export async function withEnvFile(env: NodeJS.ProcessEnv, path: string | null): Promise<NodeJS.ProcessEnv> {
-  if (path === null) return env;
+  return path === null
+    ? env
+    : { ...(await readEnvFile(path)), ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')) };
+}
+
+/**
+ * Variables from a file in the form of systemd's `EnvironmentFile`: `NAME=VALUE` a line, quotes around a value taken off, lines that begin with `#` or `;` are
+ * comments. A value is taken as it stands, with `#` and blanks inside: half a secret would hide nothing. Throws `CONFIG_INVALID`, without any value, for a file
+ * that cannot be read and for a line that systemd would read otherwise.
+ */
+export async function readEnvFile(path: string): Promise<NodeJS.ProcessEnv> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -17,8 +23,7 @@ export async function withEnvFile(env: NodeJS.ProcessEnv, path: string | null): 
       hint: 'Correct the path after --env-file.',
     });
   }
-  const read = text.split('\n').flatMap((line, index) => variableIn(line.trim(), () => invalid(path, index + 1)));
-  return { ...Object.fromEntries(read), ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')) };
+  return Object.fromEntries(text.split('\n').flatMap((line, index) => variableIn(line.trim(), () => invalid(path, index + 1))));
 }
 
 function variableIn(line: string, refused: () => ModosuError): readonly (readonly [string, string])[] {

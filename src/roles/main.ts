@@ -20,7 +20,8 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (command === 'migrate') {
     const { runMigrate } = await import('./migrate.js');
-    return orTellUser(() => runMigrate(process.env, rest, (line) => void process.stdout.write(`${line}\n`)));
+    const io = { say: (line: string) => void process.stdout.write(`${line}\n`), note: (line: string) => void process.stderr.write(`${line}\n`) };
+    return orTellUser(() => runMigrate(process.env, rest, io));
   }
   if (command === 'doctor') {
     const { runDoctor } = await import('./doctor.js');

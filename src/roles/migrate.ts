@@ -5,22 +5,32 @@ import { revertMigrations, runMigrations } from '../catalog/migrate';
 import { TemporalClient } from '../temporal/client';
 import { ensureNamespace } from '../temporal/namespace';
 import { readArguments } from './arguments';
+import { NO_OWNER_HINT, namedDatabase } from './named-database';
 
 const NAMESPACE_DEADLINE_MS = 90_000;
 
+export interface MigrateIo {
+  /** What was done. */
+  readonly say: (line: string) => void;
+  /** For people, beside it. */
+  readonly note: (line: string) => void;
+}
+
 /**
  * Brings the database's schema up to this program, and Temporal's namespace where an address is known. `--down`: undoes the newest migration, with all data in
- * what it had made. Idempotent. Returns the exit code. Throws `USAGE`, `CONFIG_INVALID`.
+ * what it had made. Idempotent. Says before it begins which database that is. Returns the exit code. Throws `USAGE`, `CONFIG_INVALID`.
  */
-export async function runMigrate(env: NodeJS.ProcessEnv, args: readonly string[], say: (line: string) => void): Promise<number> {
+export async function runMigrate(env: NodeJS.ProcessEnv, args: readonly string[], { say, note }: MigrateIo): Promise<number> {
   const { has } = readArguments(MIGRATE, args);
   const config = loadConfigOfInstallation(env);
-  const { databaseOwnerUrl } = config;
+  const { databaseOwnerUrl, databaseOwnerUrlFrom } = config;
   if (databaseOwnerUrl === null) {
     throw new ModosuError('CONFIG_INVALID', 'Migrations need the connection of the database owner: MODOSU_DATABASE_OWNER_URL is not set.', {
+      hint: NO_OWNER_HINT,
       context: { variable: 'MODOSU_DATABASE_OWNER_URL' },
     });
   }
+  note(namedDatabase(databaseOwnerUrl, databaseOwnerUrlFrom));
   if (has('down')) {
     const reverted = await revertMigrations(databaseOwnerUrl, 1);
     say(reverted.length === 0 ? 'Nothing to undo.' : `Undone: ${reverted.join(', ')}`);

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '../config/log';
+import { readSettings } from '../config/settings';
 import { stateLayout } from '../config/state-layout';
 import { writeSettings } from './settings';
 
@@ -21,12 +22,13 @@ describe('settings that a service writes down', () => {
   const written = async (role: 'up' | 'api' | 'worker', root = directory): Promise<unknown> => {
     const layout = stateLayout(root);
     await writeSettings(role, { layout }, { MODOSU_PROFILES_DIR: '/p', MODOSU_WEBHOOK_SECRET: 'hunter2' }, log);
-    return existsSync(layout.settingsFile) ? JSON.parse(readFileSync(layout.settingsFile, 'utf8')) : null;
+    const path = layout.settingsFiles[role];
+    return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : null;
   };
 
   it.each(['up', 'api', 'worker'] as const)('by `%s`, for its owner alone', async (role) => {
     expect(await written(role)).toMatchObject({ role, variables: { MODOSU_PROFILES_DIR: '/p' }, notShown: ['MODOSU_WEBHOOK_SECRET'] });
-    expect(statSync(join(directory, 'run/settings.json')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(directory, `run/settings.${role}.json`)).mode & 0o777).toBe(0o600);
   });
 
   it('not by one that runs under `up`, or beside it', async () => {
@@ -35,9 +37,15 @@ describe('settings that a service writes down', () => {
     process.send = undefined;
     await written('up');
     writeFileSync(join(directory, 'run/endpoints.json'), JSON.stringify({ supervisorPid: process.pid }));
-    expect(await written('worker')).toMatchObject({ role: 'up' });
+    expect(await written('worker')).toBeNull();
     writeFileSync(join(directory, 'run/endpoints.json'), JSON.stringify({ supervisorPid: 2 ** 30 }));
     expect(await written('worker')).toMatchObject({ role: 'worker' });
+  });
+
+  it('by a worker and the API beside each other, each for itself', async () => {
+    await written('worker');
+    expect(await written('api')).toMatchObject({ role: 'api' });
+    expect(readSettings(stateLayout(directory))).toMatchObject([{ role: 'worker', notShown: ['MODOSU_WEBHOOK_SECRET'] }, { role: 'api' }]);
   });
 
   it('where nothing can be written are no reason not to start', async () => {

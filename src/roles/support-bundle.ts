@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants, copyFile, link, mkdir, mkdtemp, open, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { SUPPORT_BUNDLE } from '../cli/role-commands';
 import { loadConfigOfInstallation, type Config } from '../config/config';
 import { createLog } from '../config/log';
-import { readSettings, secretsUnknownTo, withSettings, type ServiceSettings } from '../config/settings';
+import { readSettings, secretsUnknownTo, type ServiceSettings } from '../config/settings';
 import { stateLayout, type StateLayout } from '../config/state-layout';
 import { programVersion } from '../config/version';
 import { DEFAULT_STATE_DIRECTORY } from '../contracts/api/endpoints';
@@ -18,7 +18,7 @@ import { errorCode, errorMessage } from '../system/files';
 import { readArguments } from './arguments';
 import { examine } from './doctor';
 import { reportOf, type ReportFormat } from './doctor/report';
-import { withEnvFile } from './env-file';
+import { readEnvFile, withEnvFile } from './env-file';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
 import { withoutSecrets } from './support/hidden-in-json';
@@ -39,14 +39,15 @@ export async function runSupportBundle(typed: NodeJS.ProcessEnv, args: readonly 
   const env = await withEnvFile(typed, envFile);
   const config = configOrNull(env);
   const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
-  const settings = readSettings(layout);
-  requireSecrets(env, settings, layout);
-  const ofService = withSettings(env, settings);
-  const hide = await hideSecretsOf(layout, ofService);
+  const services = readSettings(layout);
+  // For hiding nothing counts first: what was typed may have another secret under a name than the file, and either another than a service.
+  const envs = [env, ...(envFile === null ? [] : [{ ...typed, ...(await readEnvFile(envFile)) }])];
+  const hide = await hideSecretsOf(layout, ...envs, ...envs.flatMap((one) => services.map(({ variables }) => ({ ...one, ...variables }))));
+  requireSecrets(envs, services, layout);
   const files = [
     README,
     about(programVersion(), now),
-    configuration(ofService, settings?.notShown),
+    configuration(env, services),
     ...(await logs(layout.logs)),
     ...(await Promise.all([doctor(env), ofCatalogue(config?.databaseUrl ?? null)])).flat(),
   ];
@@ -75,18 +76,18 @@ function rendered(packed: Packed, format: ReportFormat): string {
 
 /**
  * A secret that a service was given in a variable lies in no file that is known here: it cannot be hidden in what the service has written. The URL of the
- * database is one that `up` has written down among the secrets.
+ * database is one that `up` has written down among the secrets. Of services that were started in turn each has written something.
  */
-function requireSecrets(env: NodeJS.ProcessEnv, settings: ServiceSettings | null, layout: StateLayout): void {
-  if (settings === null) return;
-  const isKept = (name: string): boolean => name === 'MODOSU_DATABASE_URL' && settings.role === 'up' && existsSync(layout.databaseUrlFile);
-  const unknown = secretsUnknownTo(env, settings).filter((name) => !isKept(name));
-  if (unknown.length === 0) return;
-  throw new ModosuError(
-    'SUPPORT_BUNDLE_REFUSED',
-    `\`modosu ${settings.role}\` was given secrets in its environment that are not known here, so nobody could take them out: ${unknown.join(', ')}.`,
-    { hint: 'Name the file with its variables: `modosu support-bundle --env-file /etc/modosu.env`, or set them here.', context: { variables: [...unknown] } },
-  );
+function requireSecrets(envs: readonly NodeJS.ProcessEnv[], services: readonly ServiceSettings[], layout: StateLayout): void {
+  const kept = existsSync(layout.databaseUrlFile) ? [readFileSync(layout.databaseUrlFile, 'utf8').trim()] : [];
+  const lacking = services.map((service) => ({ ...service, unknown: secretsUnknownTo(envs, service, kept) })).filter(({ unknown }) => unknown.length > 0);
+  if (lacking.length === 0) return;
+  const what = lacking.map(({ role, unknown }) => `\`modosu ${role}\` was given secrets in its environment that are not known here: ${unknown.join(', ')}.`);
+  const files = lacking.map(({ role }) => layout.settingsFiles[role]).join(', ');
+  throw new ModosuError('SUPPORT_BUNDLE_REFUSED', `${what.join(' ')} Nobody could take them out.`, {
+    hint: `Name the file with its variables: \`modosu support-bundle --env-file /etc/modosu.env\`, or set them here. Another value than that of the service does not count. Where a service is no longer in use, and its logs are gone, remove what it has written down: ${files}.`,
+    context: { variables: [...new Set(lacking.flatMap(({ unknown }) => unknown))] },
+  });
 }
 
 /** A configuration that is wrong is something to look at, too: `doctor` says what is wrong with it. */
@@ -104,7 +105,7 @@ const README: BundleFile = {
   text: `Made by \`modosu support-bundle\`.
 
 about.json          versions and machine
-configuration.json  which variables are set, here and of the service that started last; not the values of those with a secret inside
+configuration.json  which variables are set, here and of the services that were started; not the values of those with a secret inside
 doctor.json         what \`modosu doctor\` found
 logs/               the ends of the logs
 catalogue/          estate, newest runs and recovery points, open ways back, figures, verdict on the audit

@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFi
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { settingsOf } from '../../src/config/settings';
 import { filesBelow, SecretHunt } from '../support/secret-hunt';
 import { TestState, type Outcome } from '../support/up-process';
 
@@ -116,12 +117,8 @@ describe('modosu support-bundle', () => {
     expect(read('logs/api.log')).toContain('API is listening');
     expect(JSON.parse(read('catalogue/estate.json'))).toMatchObject({ policies: [], groups: [], relations: [], offsite: [] });
     expect(JSON.parse(read('configuration.json'))).toMatchObject({
-      MODOSU_WAY_BACK_DAYS: '9',
-      MODOSU_STATE_DIR: state.directory,
-      MODOSU_PROFILES_DIR: profiles,
-      MODOSU_TEMPORAL_NAMESPACE: 'of-the-unit',
-      MODOSU_MADE_UP: '(set, not shown)',
-      MODOSU_TOKEN: '(set, not shown)',
+      here: { MODOSU_WAY_BACK_DAYS: '9', MODOSU_STATE_DIR: state.directory, MODOSU_MADE_UP: '(set, not shown)', MODOSU_TOKEN: '(set, not shown)' },
+      services: { up: { variables: { MODOSU_PROFILES_DIR: profiles, MODOSU_TEMPORAL_NAMESPACE: 'of-the-unit' } } },
     });
     expect(JSON.parse(read('catalogue/audit.json'))).toMatchObject({ intact: true });
     expect((JSON.parse(read('doctor.json')) as Doctor).checks.find(({ subject }) => subject === 'api')).toMatchObject({ state: 'ok' });
@@ -136,28 +133,48 @@ describe('modosu support-bundle', () => {
     expect(checks.find(({ subject }) => subject === 'profiles')).toMatchObject({ state: 'fail', code: 'PROFILE_INVALID' });
     expect(checks.find(({ subject }) => subject === 'temporal')).toMatchObject({ state: 'ok' });
     expect(stdout).toContain('of-the-unit');
-    expect(statSync(join(state.directory, 'run/settings.json')).mode & 0o777).toBe(0o600);
+    expect(statSync(join(state.directory, 'run/settings.up.json')).mode & 0o777).toBe(0o600);
   });
 
-  it('is refused while a secret of the service is known to it alone, and hides it with the file that it stands in', async () => {
-    const settings = join(state.directory, 'run/settings.json');
-    const before = readFileSync(settings, 'utf8');
-    const { notShown, ...more } = JSON.parse(before) as { readonly notShown: readonly string[] };
-    writeFileSync(settings, JSON.stringify({ ...more, notShown: [...notShown, 'MODOSU_WEBHOOK_SECRET'] }));
+  it('is refused while a secret of any service is known to it alone, and hides it with the file that it stands in', async () => {
+    const hook = { MODOSU_WEBHOOK_SECRET: 'of-the-unit-alone #1', MODOSU_WEBHOOK_URL: 'https://alerts.example/hook' };
+    const settings = join(state.directory, 'run/settings.worker.json');
+    // A worker and an API on one state directory: the one that was started last does not make the other forgotten.
+    writeFileSync(settings, JSON.stringify(settingsOf('worker', { ...hook, MODOSU_DATA_TLS_KEY_FILE: join(directory, 'tls.pem') }, new Date(0))));
+    writeFileSync(join(directory, 'tls.pem'), 'MIIEkeyOfTheWorker');
     const log = join(state.directory, 'logs/worker.log');
-    appendFileSync(log, '{"msg":"signed with of-the-unit-alone #1 here"}\n');
+    appendFileSync(log, '{"msg":"signed with of-the-unit-alone #1 here"}\n{"msg":"key MIIEkeyOfTheWorker"}\n');
     const file = join(directory, 'unit.tar.gz');
-    expect(await bundle(file)).toMatchObject({
+    const refused = {
       exitCode: 1,
-      stderr: expect.stringMatching(/SUPPORT_BUNDLE_REFUSED: .*: MODOSU_WEBHOOK_SECRET\.\n[^]*--env-file \/etc\/modosu\.env/) as string,
-    });
+      stderr: expect.stringMatching(/SUPPORT_BUNDLE_REFUSED: `modosu worker` .*: MODOSU_WEBHOOK_SECRET\.[^]*--env-file \/etc\/modosu\.env/) as string,
+    };
+    // Who has a hook of their own has not the secret of the service.
+    const mine = { MODOSU_WEBHOOK_SECRET: 'of-my-own-hook-alone', MODOSU_WEBHOOK_URL: hook.MODOSU_WEBHOOK_URL, MODOSU_DATA_TLS_KEY_FILE: '/not/there' };
+    expect(await bundle(file, mine)).toMatchObject(refused);
     const variables = join(directory, 'modosu.env');
-    writeFileSync(variables, '# of the unit\nMODOSU_WEBHOOK_SECRET=of-the-unit-alone #1\nMODOSU_WEBHOOK_URL=https://alerts.example/hook\n', { mode: 0o600 });
-    expect(await bundle(file, {}, '--env-file', variables)).toMatchObject({ exitCode: 0 });
-    writeFileSync(settings, before);
+    writeFileSync(
+      variables,
+      `# of the unit\n${Object.entries(hook)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join('')}`,
+      { mode: 0o600 },
+    );
+    const outcome = await bundle(file, mine, '--env-file', variables);
+    expect(outcome).toMatchObject({ exitCode: 0 });
+    writeFileSync(join(directory, 'secret'), hook.MODOSU_WEBHOOK_SECRET);
+    const named = { MODOSU_WEBHOOK_SECRET_FILE: join(directory, 'secret'), MODOSU_WEBHOOK_URL: hook.MODOSU_WEBHOOK_URL };
+    expect(await bundle(join(directory, 'named.tar.gz'), named)).toMatchObject({ exitCode: 0 });
+    rmSync(settings);
     const { read } = unpack(file);
-    expect(read('logs/worker.log')).toContain('{"msg":"signed with [redacted] here"}');
-    expect(JSON.parse(read('configuration.json'))).toMatchObject({ MODOSU_WEBHOOK_SECRET: '(set, not shown)', MODOSU_PROFILES_DIR: profiles });
+    expect(read('logs/worker.log')).toContain('{"msg":"signed with [redacted] here"}\n{"msg":"key [redacted]"}\n');
+    expect(JSON.parse(read('configuration.json'))).toMatchObject({
+      here: { MODOSU_WEBHOOK_SECRET: '(set, not shown)', MODOSU_DATA_TLS_KEY_FILE: '/not/there' },
+      services: {
+        up: { variables: { MODOSU_PROFILES_DIR: profiles } },
+        worker: { variables: { MODOSU_WEBHOOK_SECRET: '(set, not shown)', MODOSU_DATA_TLS_KEY_FILE: join(directory, 'tls.pem') } },
+      },
+    });
   });
 
   it('as JSON says what is in it', async () => {

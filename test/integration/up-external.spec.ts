@@ -1,5 +1,6 @@
-import { copyFileSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { settingsOf } from '../../src/config/settings';
 import { DataLab } from '../support/data-lab';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { startTemporalForTests, type TestTemporal } from '../support/temporal';
@@ -63,6 +64,25 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
     expect(stderr).toMatch(/^error: CONFIG_INVALID: .*MODOSU_DATABASE_OWNER_URL/);
   });
 
+  it.each([['migrate', '--down'], ['migrate'], ['catalog', 'rebuild', '--without-copy', '--repository', '/nowhere']])(
+    'takes no database that a service was told where another one is named: %s %s',
+    async (...args) => {
+      const ownerFile = join(state.directory, 'owner-url');
+      writeFileSync(ownerFile, postgres.ownerUrl);
+      const told = { ...addresses, MODOSU_DATABASE_OWNER_URL_FILE: ownerFile };
+      const path = join(state.directory, 'run/settings.worker.json');
+      mkdirSync(join(state.directory, 'run'), { recursive: true });
+      writeFileSync(path, JSON.stringify(settingsOf('worker', told, new Date())));
+      const named = await state.run(args, { MODOSU_DATABASE_URL: 'postgres://app:a@127.0.0.1:1/staging' });
+      rmSync(path);
+      expect(named).toMatchObject({
+        exitCode: 2,
+        stdout: '',
+        stderr: expect.stringMatching(/^error: CONFIG_INVALID: .*MODOSU_DATABASE_OWNER_URL is not set\.\nhint: .*taken only where nothing else/) as string,
+      });
+    },
+  );
+
   it('`modosu migrate` brings database and namespace up to date, and can be run again', async () => {
     const env = { ...addresses, MODOSU_DATABASE_OWNER_URL: postgres.ownerUrl };
     const first = await state.run(['migrate'], env);
@@ -70,6 +90,29 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
     expect(first.stdout).toContain('"modosu-external" is ready');
     const second = await state.run(['migrate'], env);
     expect(second).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^The database is up to date\./) as string });
+    const { username, password, host } = new URL(postgres.ownerUrl);
+    expect(second.stderr).toMatch(new RegExp(`^Database: ${username}@${host}/\\w+\\.\n$`));
+    expect(second.stderr).not.toContain(`:${password}@`);
+  });
+
+  it('`modosu migrate` and `catalog rebuild` take the database that a service was told, and say so', async () => {
+    const ownerFile = join(state.directory, 'owner-url');
+    writeFileSync(ownerFile, postgres.ownerUrl);
+    const path = join(state.directory, 'run/settings.worker.json');
+    writeFileSync(path, JSON.stringify(settingsOf('worker', { ...addresses, MODOSU_DATABASE_OWNER_URL_FILE: ownerFile }, new Date())));
+    const { exitCode, stdout, stderr } = await state.run(['migrate']);
+    // Only the service knows the password of the application; whoever says the same means the same database.
+    const rebuilt = await state.run(['catalog', 'rebuild', '--without-copy', '--repository', '/nowhere'], { MODOSU_DATABASE_URL: postgres.appUrl });
+    rmSync(path);
+    expect({ exitCode, stdout }).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^The database is up to date\.[^]*"modosu-external" is ready/) as string,
+    });
+    expect(stderr).toMatch(/^Database: .*, as .*\/run\/settings\.worker\.json \(what `modosu worker` was told\) says\.\n$/);
+    expect(rebuilt).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^Database: .*settings\.worker\.json .* says\.\nerror: REPOSITORY_UNREACHABLE: /) as string,
+    });
   });
 
   it('`modosu doctor` says that nothing serves yet', async () => {

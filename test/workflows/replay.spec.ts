@@ -51,6 +51,9 @@ jest.setTimeout(120_000);
 const refused = async (): Promise<never> => {
   throw toFailure(new ModosuError('SWAP_REFUSED', 'libvirt says no'));
 };
+const unreadable = async (): Promise<never> => {
+  throw toFailure(new ModosuError('WAY_BACK_INCOMPLETE', 'The record cannot be read.'));
+};
 /** The last of them was under way when the workflow was ended. */
 const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
   steps: keys.map((key, index) => ({ seq: index + 1, key, title: key, state: index + 1 < keys.length ? 'succeeded' : 'running' })),
@@ -162,6 +165,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     input: { kind: 'undo', input: UNDO },
     scripted: { ...SWAPPED_BY_UNDO, surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) },
   },
+  'clean-up.undo.unread': { type: 'cleanUpRun', input: { kind: 'undo', input: UNDO }, scripted: { ...SWAPPED_BY_UNDO, surveyUndo: unreadable } },
   'clean-up.backup': { type: 'cleanUpRun', input: { kind: 'backup-image', input: ONLINE } },
   'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },

@@ -228,6 +228,21 @@ describe('cleanUpRun', () => {
     expect(outcome?.error?.message).toContain('The undo had been taken back');
   });
 
+  it.each([
+    ['running', ['takeFence', 'surveyUndo', 'start', 'releaseFence'], 'The server was started with the volumes that its definition names now.'],
+    ['off', ['takeFence', 'surveyUndo', 'releaseFence'], 'The server was not started'],
+  ] as const)('starts the server where nobody can read whether the undo had been put back, and says so: %s', async (powerState, expected, words) => {
+    const plan = { ...UNDO_PLAN, returnsTo: { ...UNDO_PLAN.returnsTo, powerState } };
+    const { calls, outcome } = await clean(
+      { kind: 'undo', input: UNDO },
+      { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'running']), wayBack: WAY_BACK },
+      { loadPlan: async () => plan, surveyUndo: failing('WAY_BACK_INCOMPLETE', 'The record /s/way-back.json cannot be read.') },
+    );
+    expect(calls).toEqual(expected);
+    expect(outcome?.error?.message).toContain(`is not known: The record /s/way-back.json cannot be read. ${words}`);
+    expect(outcome?.error?.message).not.toContain('the server uses them');
+  });
+
   it('leaves a server off that was off before the undo that had been put back', async () => {
     const plan = { ...UNDO_PLAN, before: { ...UNDO_PLAN.before, powerState: 'off' as const } };
     const { calls } = await clean(

@@ -18,7 +18,7 @@ export interface FollowOptions extends PatienceOptions {
 
 /**
  * Follows a run to its end, or to where `stopsAt` says. Broken connections, restarts of the API and of its database are waited out: see `Patience`. Throws what
- * the API refuses with, `API_UNREACHABLE` at last, and the signal's reason.
+ * the API refuses with, what `Patience` has met at last, and the signal's reason.
  */
 export async function followRun(client: ApiClient, runId: string, options: FollowOptions): Promise<RunView> {
   const { signal, stopsAt = () => false } = options;

@@ -96,7 +96,18 @@ describe('patience', () => {
     await patience.endure(AWAY);
     expect(said).toHaveLength(2);
     now += 2_000;
-    await expect(patience.endure(AWAY)).rejects.toMatchObject({ code: 'API_UNREACHABLE', message: expect.stringContaining('5 minutes'), hint: 'It goes on.' });
+    await expect(patience.endure(AWAY)).rejects.toMatchObject({
+      code: 'CATALOG_UNAVAILABLE',
+      message: 'PostgreSQL does not answer. It has been asked again for 5 minutes.',
+      hint: `${AWAY.hint} It goes on.`,
+      cause: AWAY,
+    });
+    await expect(patience.endure(BROKEN)).rejects.toMatchObject({
+      code: 'API_UNREACHABLE',
+      message: "Modosu's API has not answered for 5 minutes. The API does not answer.",
+      hint: `${BROKEN.hint} It goes on.`,
+      cause: BROKEN,
+    });
     clock.mockRestore();
   });
 

@@ -37,18 +37,25 @@ export class Patience {
     this.isTold = false;
   }
 
-  /** Returns when it is time to try again. Throws what does not pass by itself, `API_UNREACHABLE` at last, and the signal's reason. */
+  /** Returns when it is time to try again. Throws what does not pass by itself, at last what it has met again and again, and the signal's reason. */
   async endure(error: unknown): Promise<void> {
     const { signal, goesOn, onBroken, giveUpMs = GIVE_UP_MS } = this.options;
     signal.throwIfAborted();
     if (!this.isKnown || !isModosuError(error) || error.kind !== 'unavailable') throw error;
     if (performance.now() - this.heardAtMs > giveUpMs) {
-      throw new ModosuError('API_UNREACHABLE', `Modosu's API has not answered for ${Math.round(giveUpMs / 60_000)} minutes.`, { hint: goesOn });
+      throw atLast(error, `${Math.round(giveUpMs / 60_000)} minutes`, goesOn);
     }
     if (!this.isTold) onBroken(error.message);
     this.isTold = true;
     await pause(AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }
+}
+
+/** As it was met last: an API that answers that its database is away is not one that does not answer. */
+function atLast(last: ModosuError, time: string, goesOn: string): ModosuError {
+  const { code, message, hint, context } = last;
+  const words = code === 'API_UNREACHABLE' ? `Modosu's API has not answered for ${time}. ${message}` : `${message} It has been asked again for ${time}.`;
+  return new ModosuError(code, words, { hint: `${hint} ${goesOn}`, context, cause: last });
 }
 
 export type Get = <T>(path: string, query?: Readonly<Record<string, string | number | undefined>>) => Promise<T>;

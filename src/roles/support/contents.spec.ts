@@ -1,7 +1,24 @@
 import type { Catalog } from '../../catalog/catalog';
 import { estateSchema } from '../../contracts/api/estate';
 import { ModosuError } from '../../contracts/errors';
-import { catalogue } from './contents';
+import { catalogue, configuration } from './contents';
+
+describe('what a support bundle says of the configuration', () => {
+  it('is what was said here, and what each service was told, side by side and without secrets', () => {
+    const worker = {
+      role: 'worker',
+      startedAt: '1970-01-01T00:00:00.000Z',
+      variables: { MODOSU_DATA_DIR: '/srv' },
+      notShown: ['MODOSU_SMTP_URL'],
+      proofs: { MODOSU_SMTP_URL: 'a.b' },
+    } as const;
+    const { text } = configuration({ PATH: '/bin', MODOSU_DATA_DIR: '/mine', MODOSU_SMTP_URL: 'smtp://u:p@mail', MODOSU_OTHER: 'x' }, [worker]);
+    expect(JSON.parse(text)).toEqual({
+      here: { MODOSU_DATA_DIR: '/mine', MODOSU_OTHER: '(set, not shown)', MODOSU_SMTP_URL: '(set, not shown)' },
+      services: { worker: { startedAt: '1970-01-01T00:00:00.000Z', variables: { MODOSU_DATA_DIR: '/srv', MODOSU_SMTP_URL: '(set, not shown)' } } },
+    });
+  });
+});
 
 describe('what a support bundle says of the catalogue', () => {
   const page = async (): Promise<object> => ({ items: [], nextCursor: null });

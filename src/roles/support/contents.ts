@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { Catalog } from '../../catalog/catalog';
+import type { ServiceSettings } from '../../config/settings';
 import { environmentSchema, SECRET_VARIABLES } from '../../config/variables';
 import { ModosuError, toModosuError } from '../../contracts/errors';
 import { withinDeadline } from '../../contracts/deadline';
@@ -46,12 +47,25 @@ export const about = (version: string, now: Date): BundleFile =>
     },
   });
 
-/** Which variables are set, and to what; of those with a secret inside, only that they are set. `alsoSet`: of a service, as `ServiceSettings.notShown`. */
-export function configuration(env: Readonly<Record<string, string | undefined>>, alsoSet: readonly string[] = []): BundleFile {
+/**
+ * Which variables are set, and to what; of those with a secret inside, only that they are set: here, and of each service when it started last. They may differ,
+ * and both matter: what a command was typed with, and what the logs were written with.
+ */
+export function configuration(env: Env, services: readonly ServiceSettings[] = []): BundleFile {
+  const of = ({ role, startedAt, variables, notShown }: ServiceSettings): readonly [string, unknown] => [
+    role,
+    { startedAt, variables: shown({ ...Object.fromEntries(notShown.map((name) => [name, NOT_SHOWN])), ...variables }) },
+  ];
+  return json('configuration.json', { here: shown(env), services: Object.fromEntries(services.map(of)) });
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+function shown(env: Env): Readonly<Record<string, string | undefined>> {
   const known = new Set([...Object.keys(environmentSchema.shape), ...SECRET_VARIABLES.map((name) => `${name}_FILE`)]);
+  const isShown = (name: string): boolean => known.has(name) && !(SECRET_VARIABLES as readonly string[]).includes(name);
   const set = Object.entries(env).filter(([name, value]) => name.startsWith('MODOSU_') && value !== undefined);
-  const shown = set.map(([name, value]) => [name, known.has(name) && !(SECRET_VARIABLES as readonly string[]).includes(name) ? value : NOT_SHOWN]);
-  return json('configuration.json', Object.fromEntries([...alsoSet.map((name) => [name, NOT_SHOWN] as const), ...shown].sort()));
+  return Object.fromEntries(set.map(([name, value]) => [name, isShown(name) ? value : NOT_SHOWN] as const).sort());
 }
 
 /** The end of each log. */

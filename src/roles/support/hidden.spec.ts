@@ -44,6 +44,20 @@ describe('secrets that are taken out of a support bundle', () => {
     );
   });
 
+  it('of every environment that was told one under the same name, also where one stands inside another', async () => {
+    const mine = { MODOSU_WEBHOOK_SECRET: 'of-my-own', MODOSU_DATA_TLS_KEY_FILE: file('mine.pem', 'MIIEvQIBADANBgkq') };
+    const stores = file('stores.yaml', 'stores: [{ name: v, kind: vault, token: s.8Kz41PqRt0 }]');
+    const ofService = {
+      MODOSU_WEBHOOK_SECRET: 'whose-is-it-of-my-own-service',
+      MODOSU_DATA_TLS_KEY_FILE: file('its.pem', 'MIIEabcdefghijk'),
+      MODOSU_SECRET_STORES_FILE: stores,
+    };
+    const hide = await hideSecretsOf({ secrets, secretStoresFile: join(root, 'secret-stores.yaml') }, mine, ofService);
+    expect(hide('of-my-own MIIEvQIBADANBgkq whose-is-it-of-my-own-service MIIEabcdefghijk s.8Kz41PqRt0 rest')).toBe(
+      '[redacted] [redacted] [redacted] [redacted] [redacted] rest',
+    );
+  });
+
   it.each([
     ['short', 'hunter2'],
     ['with a comma and a quote', "a,b'c"],

@@ -32,25 +32,33 @@ export type Hide = (text: string) => string;
  * Reads every secret of this installation, those of the secret stores declared on this machine among them, to know what to take out. Throws
  * `SUPPORT_BUNDLE_REFUSED` when one cannot be read: what is not known cannot be hidden.
  *
- * @param layout what it names may be missing: the secrets then come from the environment alone
+ * @param layout what it names may be missing: the secrets then come from the environments alone
+ * @param envs of all that may have written what is to be hidden: a secret that one of them knows under a name is another one than that of the next
  */
 export async function hideSecretsOf(
   { secrets: directory, secretStoresFile }: Pick<StateLayout, 'secrets' | 'secretStoresFile'>,
-  env: Readonly<Record<string, string | undefined>>,
+  ...envs: readonly Env[]
 ): Promise<Hide> {
-  const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
   const below = await contentsBelow(directory);
   const offsite = below.filter(({ name }) => OFFSITE_ENVIRONMENT.test(name));
+  const ofDirectory = below.filter((file) => !offsite.includes(file)).map(({ text }) => secretsIn(text));
+  const ofOffsite = await Promise.all(offsite.map(({ text }) => secretsOfOffsite(text, contentOf)));
+  const ofEnvironments = await Promise.all(envs.map((env) => secretsOfEnvironment(env, secretStoresFile, readsOwnRclone(below))));
+  const secrets = [...ofDirectory, ...ofOffsite, ...ofEnvironments.flat()].flatMap(longEnough);
+  return redactor([...new Set(secrets)].flatMap(formsOf));
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+async function secretsOfEnvironment(env: Env, secretStoresFile: string, withRclone: boolean): Promise<readonly FoundSecrets[]> {
+  const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
+  const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
   const contents = [
-    ...below.filter((file) => !offsite.includes(file)).map(({ text }) => text),
     ...(await Promise.all(named.map(contentOf))),
     ...(await secretsOfStores(env['MODOSU_SECRET_STORES_FILE'] || secretStoresFile, env, contentOf)),
   ];
-  const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
-  const ofOffsite = await Promise.all(offsite.map(({ text }) => secretsOfOffsite(text, contentOf)));
-  const ofRclone = readsOwnRclone(below) ? await Promise.all(rcloneFiles(env).map(async (file) => secretsOfRclone(await contentOf(file)))) : [];
-  const secrets = [...[...contents, ...given].map(secretsIn), ...ofOffsite, ...ofRclone].flatMap(longEnough).flatMap(formsOf);
-  return redactor(secrets);
+  const ofRclone = withRclone ? await Promise.all(rcloneFiles(env).map(async (file) => secretsOfRclone(await contentOf(file)))) : [];
+  return [...[...contents, ...given].map(secretsIn), ...ofRclone];
 }
 
 interface SecretFile {
