@@ -13,6 +13,7 @@ const onlyContractsAndDomain = {
         '**/src/roles/**',
         '**/src/system/**',
         '**/activities/**',
+        '!**/contracts/activities/**',
         'node:*',
       ],
       message: 'Workflows are deterministic: only @temporalio/workflow, src/contracts and src/domain.',

@@ -1,4 +1,4 @@
-import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities';
+import type { CatalogueActivities, RunOutcome, StepRecord } from '../src/contracts/activities/catalogue';
 import type { FetchedPoint, MadeCopy, TransferOutcome } from '../src/contracts/offsite-copies';
 import type { StateBefore, WayBackFacts } from '../src/contracts/way-back';
 import type { Damage, VerificationOutcome } from '../src/contracts/verification';

@@ -1,4 +1,4 @@
-import type { PlanSource } from '../src/contracts/activities';
+import type { PlanSource } from '../src/contracts/activities/planning';
 import type { Finding } from '../src/contracts/plan';
 import type { ImageRecoveryPointView, RecoveryPointView } from '../src/contracts/recovery-point';
 import { MAX_RESTORE_SET } from '../src/contracts/restore-set';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CredentialActivities } from '../src/contracts/credential-activities';
+import type { CredentialActivities } from '../src/contracts/activities/credentials';
 import type {
   CredentialDeclaration,
   CredentialReference,

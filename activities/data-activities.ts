@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
-import type { DataActivities, DataPlanSource, SavedData } from '../src/contracts/activities';
+import type { DataActivities, SavedData } from '../src/contracts/activities/data';
+import type { DataPlanSource } from '../src/contracts/activities/planning';
 import type { CredentialReference } from '../src/contracts/credential';
 import type { DataManifest, DataPurpose, DataSet } from '../src/contracts/data';
 import { ModosuError, isModosuError } from '../src/contracts/errors';

@@ -1,4 +1,4 @@
-import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, SavedData } from '../src/contracts/activities';
+import type { DataTransferActivities, DumpedData, FetchedData, PlacedData, SavedData } from '../src/contracts/activities/data';
 import type { DataContent } from '../src/contracts/data';
 import type { KeptDataRecord } from '../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput, UndoInput } from '../src/contracts/workflows';

@@ -1,4 +1,4 @@
-import type { AppliedChange } from '../src/contracts/activities';
+import type { AppliedChange } from '../src/contracts/activities/relations';
 import { isModosuError } from '../src/contracts/errors';
 import type { StepProgram } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';

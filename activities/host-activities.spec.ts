@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
-import type { BackupSubject, PlanSource } from '../src/contracts/activities';
+import type { BackupSubject } from '../src/contracts/activities/images';
+import type { PlanSource } from '../src/contracts/activities/planning';
 import { ModosuError } from '../src/contracts/errors';
 import { FACT_KINDS, type ServerFacts } from '../src/contracts/facts';
 import { factsState, type CollectedFacts } from '../src/contracts/generation';

@@ -1,13 +1,5 @@
-import type {
-  BackupSubject,
-  HostActivities,
-  ImageBasis,
-  ParentCandidates,
-  PlanSource,
-  PublishedImage,
-  PublishRequest,
-  UndoSource,
-} from '../src/contracts/activities';
+import type { BackupSubject, HostActivities, ImageBasis, ParentCandidates, PublishedImage, PublishRequest } from '../src/contracts/activities/images';
+import type { PlanSource, UndoSource } from '../src/contracts/activities/planning';
 import { factsState, type CollectedFacts } from '../src/contracts/generation';
 import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { FactsNow, RestorePlanBody, RestoreSurvey, UndoSurvey } from '../src/contracts/plan';

@@ -1,4 +1,4 @@
-import type { JudgedCounts, JudgementActivities } from '../src/contracts/activities';
+import type { JudgedCounts, JudgementActivities } from '../src/contracts/activities/relations';
 import type { DueJudgements } from '../src/contracts/judgement';
 import { cleanWords } from '../src/contracts/text';
 import { judgeEstate, type JudgedServer } from '../src/domain/relations/judge-estate';

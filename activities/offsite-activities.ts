@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { OffsiteActivities } from '../src/contracts/activities';
+import type { OffsiteActivities } from '../src/contracts/activities/repositories';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { FetchedPoint, MadeCopy, TransferInput, TransferPoint } from '../src/contracts/offsite-copies';
 import type { ImageRepository } from '../src/repositories/image/image-repository';

@@ -1,4 +1,4 @@
-import type { AppliedChange, PeerActivities } from '../src/contracts/activities';
+import type { AppliedChange, PeerActivities } from '../src/contracts/activities/relations';
 import { isModosuError } from '../src/contracts/errors';
 import type { MarkerReading, MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob, ReadCounts, StepProgram } from '../src/contracts/reading';

@@ -3,12 +3,12 @@ import type {
   DataPlanSource,
   Decision,
   FetchForPlan,
-  ParentCandidates,
   PlanningActivities,
   PlanSource,
   RunTrace,
   UndoSource,
-} from '../src/contracts/activities';
+} from '../src/contracts/activities/planning';
+import type { ParentCandidates } from '../src/contracts/activities/images';
 import type { ChangeView, GenerationChanges, LostChange, RecordedChange } from '../src/contracts/change';
 import type { GenerationDetail } from '../src/contracts/generation';
 import { isModosuError, ModosuError, type ErrorSummary } from '../src/contracts/errors';

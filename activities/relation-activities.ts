@@ -1,4 +1,4 @@
-import type { ReadingRequest, RelationActivities } from '../src/contracts/activities';
+import type { ReadingRequest, RelationActivities } from '../src/contracts/activities/relations';
 import type { ErrorSummary } from '../src/contracts/errors';
 import { isModosuError } from '../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../src/contracts/plan';

@@ -1,5 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { BackupSubject, BegunOnlineBackup, ImageBasis } from '../src/contracts/activities';
+import type { BackupSubject, BegunOnlineBackup, ImageBasis } from '../src/contracts/activities/images';
 import type { ErrorCode } from '../src/contracts/error-codes';
 import { ModosuError } from '../src/contracts/errors';
 import type { BackupImageInput, RunInput } from '../src/contracts/workflows';

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AppliedChange, BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities';
+import type { AppliedChange } from '../src/contracts/activities/relations';
+import type { BackupSubject, BegunOnlineBackup, ImageBasis, OnlineBackupStart, ServerActivities } from '../src/contracts/activities/images';
 import { keptDisksOf, type OldDisk, type RestorePlanBody } from '../src/contracts/plan';
 import type { HealthCheck } from '../src/contracts/protection';
 import type { StepProgram } from '../src/contracts/reading';

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
-import type { BackupDisk, BackupSubject, CopiedDisk, ImageBasis, TransferActivities } from '../src/contracts/activities';
+import type { BackupDisk, BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities/images';
+import type { TransferActivities } from '../src/contracts/activities/repositories';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody } from '../src/contracts/plan';
 import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { DataInRepository, ImageToRead, VerificationActivities } from '../src/contracts/activities';
+import type { DataInRepository, ImageToRead, VerificationActivities } from '../src/contracts/activities/repositories';
 import { isModosuError, ModosuError } from '../src/contracts/errors';
 import type { BootResult, VerificationInput } from '../src/contracts/verification';
 import { isWithoutNetwork } from '../src/domain/verification/boot-proof';

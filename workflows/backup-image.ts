@@ -1,5 +1,5 @@
 import { isCancellation, patched } from '@temporalio/workflow';
-import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities';
+import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities/images';
 import type { ErrorSummary } from '../src/contracts/errors';
 import type { CollectedFacts } from '../src/contracts/generation';
 import type { Consistency } from '../src/contracts/recovery-point';

@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { RunTrace } from '../src/contracts/activities';
+import type { RunTrace } from '../src/contracts/activities/planning';
 import { ModosuError } from '../src/contracts/errors';
 import type { StepKey } from '../src/contracts/step-keys';
 import type {

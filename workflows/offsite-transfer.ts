@@ -1,5 +1,5 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import type { OffsiteActivities } from '../src/contracts/activities';
+import type { OffsiteActivities } from '../src/contracts/activities/repositories';
 import { ModosuError } from '../src/contracts/errors';
 import type { TransferInput, TransferOutcome, TransferPoint } from '../src/contracts/offsite-copies';
 import { catalogue, offsiteCalls } from './runbook/activities';

@@ -1,4 +1,4 @@
-import type { DataPlanSource } from '../src/contracts/activities';
+import type { DataPlanSource } from '../src/contracts/activities/planning';
 import type { PlanDataInput } from '../src/contracts/workflows';
 import { dataLooks, planning } from './runbook/activities';
 import { surveyDataCredentials } from './runbook/credentials';

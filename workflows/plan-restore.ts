@@ -1,5 +1,6 @@
 import { isCancellation, patched } from '@temporalio/workflow';
-import type { PlanSource, ReadingRequest } from '../src/contracts/activities';
+import type { PlanSource } from '../src/contracts/activities/planning';
+import type { ReadingRequest } from '../src/contracts/activities/relations';
 import type { RestoreSurvey } from '../src/contracts/plan';
 import type { PlanRestoreInput } from '../src/contracts/workflows';
 import { comparisonFailed } from '../src/domain/planning/drift';

@@ -1,5 +1,5 @@
 import { patched } from '@temporalio/workflow';
-import type { Decision } from '../src/contracts/activities';
+import type { Decision } from '../src/contracts/activities/planning';
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import type { PlannedRelationStep } from '../src/contracts/reading';
 import type { DecisionKind } from '../src/contracts/run';

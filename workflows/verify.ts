@@ -1,5 +1,5 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
-import type { VerificationActivities } from '../src/contracts/activities';
+import type { VerificationActivities } from '../src/contracts/activities/repositories';
 import { ModosuError, type ErrorSummary } from '../src/contracts/errors';
 import type { VerificationInput, VerificationOutcome } from '../src/contracts/verification';
 import { bootOutcomeOf, saysNotBooted } from '../src/domain/verification/boot-proof';

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import type { AuditEvent } from '../audit/append-audit';
 import { storableText } from '../audit/storable';
-import type { Decision } from '../contracts/activities';
+import type { Decision } from '../contracts/activities/planning';
 import { isModosuError } from '../contracts/errors';
 import type { PlanBody } from '../contracts/plan';
 import { changesToSignOff, decisionMeant, mustBeDecided, notAppliedWith } from '../domain/run-actions';

@@ -1,5 +1,5 @@
 import { storableObject, storableText } from '../audit/storable';
-import type { StepRecord } from '../contracts/activities';
+import type { StepRecord } from '../contracts/activities/catalogue';
 import { storableError } from './storable-error';
 
 /** What a run says of a step, in bounded form: evidence and errors may carry output of a guest or a tool. */

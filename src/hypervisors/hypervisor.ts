@@ -3,7 +3,7 @@ import type { DescribedDefinition } from '../contracts/definition';
 import type { ImageManifest } from '../contracts/recovery-point';
 import type { KeptDisk, OldDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
 import type { GuestAgent } from '../guests/guest-agent';
-import type { CheckpointSurvey, OnlineBackupStart } from '../contracts/activities';
+import type { CheckpointSurvey, OnlineBackupStart } from '../contracts/activities/images';
 import type { OnlineBackupLimits, QuiesceHooks } from '../contracts/protection';
 import type { WayBackFacts } from '../contracts/way-back';
 

@@ -2,7 +2,7 @@ import type { AcceptBackupSetRequest, Catalog } from '../../src/catalog/catalog'
 import { estateSchema } from '../../src/contracts/api/estate';
 import type { Estate } from '../../src/contracts/estate';
 import type { BackupSetView } from '../../src/contracts/backup-set';
-import type { RunOutcome } from '../../src/contracts/activities';
+import type { RunOutcome } from '../../src/contracts/activities/catalogue';
 import { isId } from '../../src/contracts/ids';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import type { CatalogUnderTest } from './catalog.contract';

@@ -1,7 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CheckpointSurvey, OnlineBackupStart } from '../../src/contracts/activities';
+import type { CheckpointSurvey, OnlineBackupStart } from '../../src/contracts/activities/images';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { PowerState, ServerRef } from '../../src/contracts/server';

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
-import type { BackupSubject, PublishRequest } from '../../src/contracts/activities';
+import type { BackupSubject, PublishRequest } from '../../src/contracts/activities/images';
 import { ModosuError } from '../../src/contracts/errors';
 import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
 

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { BackupSetInput } from '../../src/contracts/backup-set';
-import type { RunOutcome } from '../../src/contracts/activities';
+import type { RunOutcome } from '../../src/contracts/activities/catalogue';
 import { backupSetWorkflowId, CONTROL_TASK_QUEUE, serverWorkflowId } from '../../src/contracts/ids';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import { eventually } from '../support/up-process';

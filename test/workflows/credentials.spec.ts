@@ -1,4 +1,4 @@
-import type { BackupSubject, PublishRequest } from '../../src/contracts/activities';
+import type { BackupSubject, PublishRequest } from '../../src/contracts/activities/images';
 import type { CredentialDeclaration, CredentialReference, PlannedCredential } from '../../src/contracts/credential';
 import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
 import { NO_PROTECTION } from '../../src/contracts/protection';

@@ -1,25 +1,12 @@
 import { Worker } from '@temporalio/worker';
 import { WorkflowClient, type WorkflowHandle } from '@temporalio/client';
-import type {
-  CatalogueActivities,
-  CopiedDisk,
-  DataActivities,
-  DataTransferActivities,
-  HostActivities,
-  JudgementActivities,
-  OffsiteActivities,
-  PeerActivities,
-  PlanningActivities,
-  PlanSource,
-  RelationActivities,
-  RunOutcome,
-  SavedData,
-  ServerActivities,
-  StepRecord,
-  TransferActivities,
-  VerificationActivities,
-} from '../../src/contracts/activities';
-import type { CredentialActivities } from '../../src/contracts/credential-activities';
+import type { CatalogueActivities, RunOutcome, StepRecord } from '../../src/contracts/activities/catalogue';
+import type { CopiedDisk, HostActivities, ServerActivities } from '../../src/contracts/activities/images';
+import type { DataActivities, DataTransferActivities, SavedData } from '../../src/contracts/activities/data';
+import type { JudgementActivities, PeerActivities, RelationActivities } from '../../src/contracts/activities/relations';
+import type { OffsiteActivities, TransferActivities, VerificationActivities } from '../../src/contracts/activities/repositories';
+import type { PlanningActivities, PlanSource } from '../../src/contracts/activities/planning';
+import type { CredentialActivities } from '../../src/contracts/activities/credentials';
 import { ModosuError } from '../../src/contracts/errors';
 import { toFailure } from '../../activities/failures';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, serverWorkflowId, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';

@@ -4,7 +4,7 @@ import { Worker, type ReplayWorkerOptions } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { temporal } from '@temporalio/proto';
 import { toFailure } from '../../activities/failures';
-import type { RunTrace } from '../../src/contracts/activities';
+import type { RunTrace } from '../../src/contracts/activities/planning';
 import type { CredentialDeclaration } from '../../src/contracts/credential';
 import { ModosuError } from '../../src/contracts/errors';
 import { backupSetWorkflowId, serverWorkflowId } from '../../src/contracts/ids';

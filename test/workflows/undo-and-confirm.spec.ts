@@ -1,6 +1,7 @@
 import { toFailure } from '../../activities/failures';
 import { aliveWithin } from '../../activities/heartbeat';
-import type { RunTrace, StepRecord } from '../../src/contracts/activities';
+import type { RunTrace } from '../../src/contracts/activities/planning';
+import type { StepRecord } from '../../src/contracts/activities/catalogue';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
 import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { DataInRepository } from '../../src/contracts/activities';
+import type { DataInRepository } from '../../src/contracts/activities/repositories';
 import type { VerificationInput, VerificationOutcome } from '../../src/contracts/verification';
 import { newId } from '../../src/contracts/ids';
 import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';

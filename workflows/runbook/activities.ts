@@ -1,19 +1,11 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type {
-  CatalogueActivities,
-  DataActivities,
-  DataTransferActivities,
-  HostActivities,
-  JudgementActivities,
-  OffsiteActivities,
-  PeerActivities,
-  PlanningActivities,
-  RelationActivities,
-  ServerActivities,
-  TransferActivities,
-  VerificationActivities,
-} from '../../src/contracts/activities';
-import type { CredentialActivities } from '../../src/contracts/credential-activities';
+import type { CatalogueActivities } from '../../src/contracts/activities/catalogue';
+import type { DataActivities, DataTransferActivities } from '../../src/contracts/activities/data';
+import type { HostActivities, ServerActivities } from '../../src/contracts/activities/images';
+import type { JudgementActivities, PeerActivities, RelationActivities } from '../../src/contracts/activities/relations';
+import type { OffsiteActivities, TransferActivities, VerificationActivities } from '../../src/contracts/activities/repositories';
+import type { PlanningActivities } from '../../src/contracts/activities/planning';
+import type { CredentialActivities } from '../../src/contracts/activities/credentials';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, offsiteTaskQueue, transferTaskQueue, verificationTaskQueue } from '../../src/contracts/ids';
 
 /**

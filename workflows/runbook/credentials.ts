@@ -1,5 +1,6 @@
 import { isCancellation, patched } from '@temporalio/workflow';
-import type { BackupSubject, DataPlanSource, PlanSource } from '../../src/contracts/activities';
+import type { BackupSubject } from '../../src/contracts/activities/images';
+import type { DataPlanSource, PlanSource } from '../../src/contracts/activities/planning';
 import type { CredentialDeclaration, CredentialReference, SurveyedCredential } from '../../src/contracts/credential';
 import type { DataSurvey, RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
 import type { RestoreServerInput } from '../../src/contracts/workflows';

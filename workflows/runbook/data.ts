@@ -1,4 +1,4 @@
-import type { PlacedData } from '../../src/contracts/activities';
+import type { PlacedData } from '../../src/contracts/activities/data';
 import type { KeptDataRecord, WayBackFacts } from '../../src/contracts/way-back';
 import type { DataBackupItem, DataRestoreItem, RunInput } from '../../src/contracts/workflows';
 import { catalogue, type Calls } from './activities';

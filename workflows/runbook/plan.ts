@@ -1,4 +1,4 @@
-import type { FetchForPlan } from '../../src/contracts/activities';
+import type { FetchForPlan } from '../../src/contracts/activities/planning';
 import { ModosuError } from '../../src/contracts/errors';
 import type { DataRestorePlanBody, Finding, PlanBody } from '../../src/contracts/plan';
 import type { DataRestoreItem, PlanDataInput, PlanRestoreInput } from '../../src/contracts/workflows';

@@ -1,5 +1,5 @@
 import { isCancellation, sleep } from '@temporalio/workflow';
-import type { AppliedChange, ReadingRequest } from '../../src/contracts/activities';
+import type { AppliedChange, ReadingRequest } from '../../src/contracts/activities/relations';
 import { ModosuError } from '../../src/contracts/errors';
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
 import type { PlannedRelationStep, ProbeJob, ReadCounts, ReadingMoment, RunJudgement, StepProgram } from '../../src/contracts/reading';

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, log } from '@temporalio/workflow';
-import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activities';
+import type { Decision } from '../../src/contracts/activities/planning';
+import type { RunOutcome, StepRecord } from '../../src/contracts/activities/catalogue';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { RunInput } from '../../src/contracts/workflows';

@@ -10,7 +10,8 @@ import {
   defineQuery,
   sleep,
 } from '@temporalio/workflow';
-import type { Decision, RunOutcome, StepRecord } from '../../src/contracts/activities';
+import type { Decision } from '../../src/contracts/activities/planning';
+import type { RunOutcome, StepRecord } from '../../src/contracts/activities/catalogue';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { PlannedStep } from '../../src/contracts/plan';

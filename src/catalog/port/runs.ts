@@ -1,4 +1,5 @@
-import type { Decision, RunOutcome, StepRecord } from '../../contracts/activities';
+import type { Decision } from '../../contracts/activities/planning';
+import type { RunOutcome, StepRecord } from '../../contracts/activities/catalogue';
 import type { DecisionKind, RunKind, RunState, RunView, StepProgress } from '../../contracts/run';
 import type {
   AcceptBackupRequest,

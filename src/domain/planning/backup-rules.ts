@@ -1,4 +1,4 @@
-import type { BackupSubject } from '../../contracts/activities';
+import type { BackupSubject } from '../../contracts/activities/images';
 import { ERROR_CODES } from '../../contracts/error-codes';
 import { ModosuError } from '../../contracts/errors';
 import type { ImageManifest } from '../../contracts/recovery-point';

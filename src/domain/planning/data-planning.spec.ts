@@ -1,6 +1,6 @@
 import type { FilesDataSet, PostgresqlDataSet } from '../../contracts/data';
 import type { DataRecoveryPointView } from '../../contracts/recovery-point';
-import type { DataPlanSource } from '../../contracts/activities';
+import type { DataPlanSource } from '../../contracts/activities/planning';
 import type { DataSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
 import { afterIncident, chooseData, dataFindings, heldUntil, MOST_FILES, planDataRestore, recoveryLoss, requireSelectable } from './data-planning';

@@ -1,4 +1,4 @@
-import type { DataChoice, DataPlanSource } from '../../contracts/activities';
+import type { DataChoice, DataPlanSource } from '../../contracts/activities/planning';
 import type { PlannedCredential } from '../../contracts/credential';
 import type { DataSelection } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';

@@ -1,4 +1,4 @@
-import type { SavedData } from '../../contracts/activities';
+import type { SavedData } from '../../contracts/activities/data';
 import type { DataSet, PostgresqlContent, PostgresqlDataSet, SnapshotEntry } from '../../contracts/data';
 import { ModosuError } from '../../contracts/errors';
 

@@ -1,4 +1,4 @@
-import type { BackupSubject, CheckpointSurvey, ImageBasis } from '../../contracts/activities';
+import type { BackupSubject, CheckpointSurvey, ImageBasis } from '../../contracts/activities/images';
 import type { ErrorSummary } from '../../contracts/errors';
 import { isDamage } from '../verification/verification';
 

@@ -1,4 +1,4 @@
-import type { PlanSource } from '../../contracts/activities';
+import type { PlanSource } from '../../contracts/activities/planning';
 import { ModosuError } from '../../contracts/errors';
 import type { Finding, KeptDisk, OldDisk, RestoreSurvey } from '../../contracts/plan';
 import { diskRole } from '../../contracts/protection';

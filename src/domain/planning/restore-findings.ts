@@ -1,4 +1,4 @@
-import type { PlanSource } from '../../contracts/activities';
+import type { PlanSource } from '../../contracts/activities/planning';
 import { formatBytes, formatBytesNeeded } from '../../contracts/format';
 import type { Finding, PlannedData, PlannedVolume, RestoreSurvey, SpaceNeed } from '../../contracts/plan';
 import type { NicInspection } from '../../contracts/server';

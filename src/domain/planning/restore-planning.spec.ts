@@ -1,4 +1,4 @@
-import type { DataChoice, PlanSource } from '../../contracts/activities';
+import type { DataChoice, PlanSource } from '../../contracts/activities/planning';
 import type { RestoreSurvey } from '../../contracts/plan';
 import { NO_PROTECTION, type HealthCheck } from '../../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../../contracts/server';

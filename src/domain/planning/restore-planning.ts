@@ -1,4 +1,4 @@
-import type { DataChoice, PlanSource } from '../../contracts/activities';
+import type { DataChoice, PlanSource } from '../../contracts/activities/planning';
 import type { PlannedCredential } from '../../contracts/credential';
 import type { Finding, KeptDisk, LostChanges, PlanBasis, PlannedData, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';
 import type { NicInspection, ServerInspection } from '../../contracts/server';

@@ -1,4 +1,4 @@
-import type { PlanSource } from '../../contracts/activities';
+import type { PlanSource } from '../../contracts/activities/planning';
 import type { ErrorSummary } from '../../contracts/errors';
 import { NO_PROTECTION, type Protection } from '../../contracts/protection';
 import type { Finding, RestorePlanBody, RestoreSurvey } from '../../contracts/plan';

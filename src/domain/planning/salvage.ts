@@ -1,4 +1,4 @@
-import type { PlanSource } from '../../contracts/activities';
+import type { PlanSource } from '../../contracts/activities/planning';
 import { ModosuError } from '../../contracts/errors';
 import { formatBytes } from '../../contracts/format';
 import { keptDisksOf, type Finding, type KeptDisk, type RestorePlanBody, type RestoreSurvey } from '../../contracts/plan';

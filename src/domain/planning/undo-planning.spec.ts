@@ -1,4 +1,4 @@
-import type { UndoSource } from '../../contracts/activities';
+import type { UndoSource } from '../../contracts/activities/planning';
 import type { UndoSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
 import type { WayBackFacts, WayBackView } from '../../contracts/way-back';

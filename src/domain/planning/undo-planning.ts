@@ -1,4 +1,4 @@
-import type { UndoSource } from '../../contracts/activities';
+import type { UndoSource } from '../../contracts/activities/planning';
 import { describeAge, formatBytes } from '../../contracts/format';
 import type { RunKind } from '../../contracts/run';
 import type { Finding, ReturnedVolume, UndoPlanBody, UndoSurvey } from '../../contracts/plan';

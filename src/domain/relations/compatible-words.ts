@@ -1,4 +1,4 @@
-import type { PlanSource } from '../../contracts/activities';
+import type { PlanSource } from '../../contracts/activities/planning';
 import { describeAge, formatDuration } from '../../contracts/format';
 import { ModosuError } from '../../contracts/errors';
 import type { Finding } from '../../contracts/plan';

@@ -1,4 +1,4 @@
-import type { ProgrammedChange } from '../../contracts/activities';
+import type { ProgrammedChange } from '../../contracts/activities/planning';
 import type { LostChange } from '../../contracts/change';
 import { step, type NamedStep } from '../../contracts/step-keys';
 import type { DataRestoreItem } from '../../contracts/workflows';

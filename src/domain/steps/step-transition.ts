@@ -1,4 +1,4 @@
-import type { StepRecord } from '../../contracts/activities';
+import type { StepRecord } from '../../contracts/activities/catalogue';
 import { DECISION_KINDS, type DecisionKind, type RunStepView, type StepState } from '../../contracts/run';
 import { canonicalJson } from '../canonical-json';
 

@@ -1,5 +1,5 @@
 import { isModosuError, ModosuError } from '../../../contracts/errors';
-import type { CheckpointSurvey } from '../../../contracts/activities';
+import type { CheckpointSurvey } from '../../../contracts/activities/images';
 import { isId } from '../../../contracts/ids';
 import type { ServerRef } from '../../../contracts/server';
 import type { DefinedDisk } from '../domains/domain-xml';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { OnlineBackupStart } from '../../../contracts/activities';
+import type { OnlineBackupStart } from '../../../contracts/activities/images';
 import type { ErrorCode } from '../../../contracts/error-codes';
 import { isModosuError, ModosuError, toModosuError } from '../../../contracts/errors';
 import type { ServerRef } from '../../../contracts/server';

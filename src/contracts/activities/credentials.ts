@@ -1,6 +1,6 @@
-import type { CredentialDeclaration, CredentialReference, PlannedCredential, SetCredential, SurveyedCredential } from './credential';
-import type { Protection } from './protection';
-import type { RestoreServerInput } from './workflows';
+import type { CredentialDeclaration, CredentialReference, PlannedCredential, SetCredential, SurveyedCredential } from '../credential';
+import type { Protection } from '../protection';
+import type { RestoreServerInput } from '../workflows';
 
 /**
  * Calls to secret stores, from the workers near a hypervisor, which know them; queue `host.<hypervisor>`. What they give and are given holds references and
