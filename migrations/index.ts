@@ -22,8 +22,8 @@ import { Credentials1765800000000 } from './1765800000000-credentials';
 import { NightlyJudgements1765850000000 } from './1765850000000-nightly-judgements';
 import { RestoreSets1765900000000 } from './1765900000000-restore-sets';
 import { DataCredentials1765950000000 } from './1765950000000-data-credentials';
-import { ForgottenReadings1766000000000 } from './1766000000000-forgotten-readings';
 import { LineIndex1766010000000 } from './1766010000000-line-index';
+import { ForgottenReadings1766020000000 } from './1766020000000-forgotten-readings';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -53,6 +53,6 @@ export const MIGRATIONS = [
   NightlyJudgements1765850000000,
   RestoreSets1765900000000,
   DataCredentials1765950000000,
-  ForgottenReadings1766000000000,
   LineIndex1766010000000,
+  ForgottenReadings1766020000000,
 ];

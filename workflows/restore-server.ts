@@ -87,8 +87,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     // Nothing of it needs an undo: until go-live the old volumes come back as they were.
     for (const { item } of plan.data ?? []) await restoreDataInto(book, calls, input, item);
     const passwords = await setCredentials(book, input, plan);
-    const asked = provesInFull ? await withStepsOf('quarantine', book, input, plan, rules) : rules;
-    const run: RunOfRestore = { book, calls, input, plan, hasAgent: waitsForAgent, provesInFull };
+    const asked = provesInFull ? await withStepsOf('quarantine', book, input, plan, rules, isPatient) : rules;
+    const run: RunOfRestore = { book, calls, input, plan, hasAgent: waitsForAgent, provesInFull, isPatient };
     const waited = await doWhatIsMissing(run, asked, passwords);
     for (const check of plan.healthChecks) {
       await book.step(`health:${check.name}`, { do: () => server.checkHealth(input, check), detail: (passed) => passed });
@@ -134,6 +134,8 @@ interface RunOfRestore {
   /** Programs can be run in the restored server. */
   readonly hasAgent: boolean;
   readonly provesInFull: boolean;
+  /** Who is silent is waited for: see `provePeersBefore` and `withStepsOf`. */
+  readonly isPatient: boolean;
 }
 
 /**
@@ -209,10 +211,10 @@ async function applyChangesAgain({ book, calls: { server }, input, plan, hasAgen
 }
 
 /** What the peers need once they see the server again; then the proof that they work with it. Throws `PEERS_REJECT`. */
-async function afterGoLive({ book, calls, input, plan, hasAgent, provesInFull }: RunOfRestore, { steps, warnings }: ProvenBefore): Promise<void> {
+async function afterGoLive({ book, calls, input, plan, hasAgent, provesInFull, isPatient }: RunOfRestore, { steps, warnings }: ProvenBefore): Promise<void> {
   const known = ofMoment(steps, 'live');
   if (provesInFull) await book.announce(known);
-  const asked = provesInFull ? await withStepsOf('live', book, input, plan, known) : known;
+  const asked = provesInFull ? await withStepsOf('live', book, input, plan, known, isPatient) : known;
   const forPeople = await runRulePrograms(book, calls, input, asked, hasAgent);
   if (forPeople.length === 0) await book.skip([SIGN_OFF_LIVE.key], NOT_ASKED_FOR);
   else await signOff(book, 'sign-off-live', forPeople, () => ({ do: () => Promise.resolve() }));

@@ -49,7 +49,10 @@ export async function pendingMigrations(manager: EntityManager): Promise<readonl
 }
 
 /** Name of the newest migration that was run; empty: none. */
-export const newestMigration = async (manager: EntityManager): Promise<string> => (await executedMigrations(manager)).at(-1) ?? '';
+export async function newestMigration(manager: EntityManager): Promise<string> {
+  const executed = new Set(await executedMigrations(manager));
+  return MIGRATIONS.findLast(({ name }) => executed.has(name))?.name ?? '';
+}
 
 async function executedMigrations(manager: EntityManager): Promise<readonly string[]> {
   const [{ present }] = (await manager.query('SELECT to_regclass($1) IS NOT NULL AS present', [MIGRATIONS_TABLE])) as [{ readonly present: boolean }];

@@ -39,6 +39,7 @@ export const MIGRATE = role({
   examples: ['modosu migrate'],
 });
 
+/** Not `--env-file`: Node takes an option of that name for its own wherever it stands, and reads the file in its own way before anything of this program runs. */
 const ENV_FILE = {
   value: 'file',
   description: 'file with variables of the services, as systemd reads them; those of the environment count first',
@@ -48,7 +49,7 @@ export const DOCTOR = role({
   path: 'doctor',
   description: 'check everything a run needs, and say what to do; exit code 0 only when nothing failed',
   givesData: true,
-  options: { 'env-file': ENV_FILE },
+  options: { variables: ENV_FILE },
   examples: ['modosu doctor', 'modosu doctor -o json   # the same for a script'],
 });
 
@@ -139,12 +140,12 @@ export const SUPPORT_BUNDLE = role({
   givesData: true,
   options: {
     file: { short: 'f', value: 'file', description: 'where to; modosu-support-TIME.tar.gz in this directory where left out' },
-    'env-file': ENV_FILE,
+    variables: ENV_FILE,
   },
   examples: [
     'modosu support-bundle',
     'modosu support-bundle --file /tmp/modosu-support.tar.gz',
-    'modosu support-bundle --env-file /etc/modosu.env   # where secrets stand in it, so that they are taken out',
+    'modosu support-bundle --variables /etc/modosu.env   # where secrets stand in it, so that they are taken out',
   ],
 });
 

@@ -97,7 +97,7 @@ export function loadConfigOfInstallation(env: Env = process.env): CommandConfig 
   const layout = stateLayout(env.MODOSU_STATE_DIR || DEFAULT_STATE_DIRECTORY);
   const told = withSettings(env, readSettings(layout));
   const sourceOf = (name: string): string | null => {
-    const role = told.from.get(name);
+    const role = told.from.get(name) ?? told.from.get(`${name}_FILE`);
     return role === undefined ? null : `${layout.settingsFiles[role]} (what \`modosu ${role}\` was told)`;
   };
   const config = validated(told.env, sourceOf);

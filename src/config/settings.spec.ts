@@ -104,6 +104,8 @@ describe('settings of a service, for the commands beside it', () => {
       `MODOSU_DATABASE_URL_FILE: /not/there cannot be read (ENOENT), as ${directory}/run/settings.up.json (what \`modosu up\` was told) says.`,
     );
     expect(() => here({ MODOSU_DATABASE_URL_FILE: '/nor/there' })).toThrow('MODOSU_DATABASE_URL_FILE: /nor/there cannot be read (ENOENT).');
+    written({ MODOSU_DATABASE_URL_FILE: fileWith('no-url', 'mysql://app@prod/modosu') });
+    expect(() => here()).toThrow(/MODOSU_DATABASE_URL: .*, as .*settings\.up\.json/);
     written({ MODOSU_WAY_BACK_DAYS: 'many' });
     expect(() => here()).toThrow(/MODOSU_WAY_BACK_DAYS: must be a whole number, as .*settings\.up\.json/);
     expect(() => here({ MODOSU_WAY_BACK_DAYS: 'few' })).toThrow('MODOSU_WAY_BACK_DAYS: must be a whole number.');

@@ -30,7 +30,7 @@ import { Adapters, openCatalog, openDataRepository, openTemporal } from './wirin
  */
 export async function runDoctor(env: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void): Promise<number> {
   const { output, text } = readArguments(DOCTOR, args);
-  const report = reportOf(await examine(await withEnvFile(env, text('env-file'))));
+  const report = reportOf(await examine(await withEnvFile(env, text('variables'))));
   write(render(report, output));
   return report.failed === 0 ? 0 : 1;
 }

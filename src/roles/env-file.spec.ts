@@ -48,6 +48,6 @@ QUOTED=''
   );
 
   it('is refused where it is not there', async () => {
-    await expect(withEnvFile({}, join(directory, 'none'))).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: 'Correct the path after --env-file.' });
+    await expect(withEnvFile({}, join(directory, 'none'))).rejects.toMatchObject({ code: 'CONFIG_INVALID', hint: 'Correct the path after --variables.' });
   });
 });

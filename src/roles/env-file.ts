@@ -4,10 +4,14 @@ import { errorMessage } from '../system/files';
 
 /** The environment with what a file of variables adds to it (see `readEnvFile`). What is set already stays. */
 export async function withEnvFile(env: NodeJS.ProcessEnv, path: string | null): Promise<NodeJS.ProcessEnv> {
-  return path === null
-    ? env
-    : { ...(await readEnvFile(path)), ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')) };
+  return path === null ? env : withVariables(env, await readEnvFile(path));
 }
+
+/** The same with what was read of it. */
+export const withVariables = (env: NodeJS.ProcessEnv, ofFile: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  ...ofFile,
+  ...Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')),
+});
 
 /**
  * Variables from a file in the form of systemd's `EnvironmentFile`: `NAME=VALUE` a line, quotes around a value taken off, lines that begin with `#` or `;` are
@@ -20,7 +24,7 @@ export async function readEnvFile(path: string): Promise<NodeJS.ProcessEnv> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     throw new ModosuError('CONFIG_INVALID', `The file of variables ${path} cannot be read: ${errorMessage(error)}`, {
-      hint: 'Correct the path after --env-file.',
+      hint: 'Correct the path after --variables.',
     });
   }
   return Object.fromEntries(text.split('\n').flatMap((line, index) => variableIn(line.trim(), () => invalid(path, index + 1))));
@@ -44,7 +48,7 @@ const invalid = (path: string, line: number): ModosuError =>
     'CONFIG_INVALID',
     `Line ${line} of ${path} is not of the form NAME=VALUE, with quotes around the whole value or none, and without backslashes.`,
     {
-      hint: `Or let the shell read it: \`set -a; . ${path}\`, then the command without --env-file.`,
+      hint: `Or let the shell read it: \`set -a; . ${path}\`, then the command without --variables.`,
       context: { path, line },
     },
   );

@@ -36,15 +36,19 @@ export async function runMigrate(env: NodeJS.ProcessEnv, args: readonly string[]
     say(reverted.length === 0 ? 'Nothing to undo.' : `Undone: ${reverted.join(', ')}`);
     return 0;
   }
+  note(`The role "${config.appRole}" gets the rights (MODOSU_APP_ROLE).`);
   const executed = await runMigrations(databaseOwnerUrl, config.appRole);
   say(executed.length === 0 ? 'The database is up to date.' : `Done: ${executed.join(', ')}`);
-  await migrateTemporal(config, say);
+  await migrateTemporal(config, { say, note });
   return 0;
 }
 
-async function migrateTemporal(config: Config, say: (line: string) => void): Promise<void> {
+async function migrateTemporal(config: Config, { say, note }: MigrateIo): Promise<void> {
   const { temporalAddress } = config;
-  if (temporalAddress === null) return;
+  if (temporalAddress === null) {
+    note('No address of Temporal is known (MODOSU_TEMPORAL_ADDRESS): its namespace was not looked at.');
+    return;
+  }
   const client = new TemporalClient({ address: temporalAddress, namespace: config.temporalNamespace }); // no payloads: the keys may lie elsewhere
   try {
     await ensureNamespace(client, { retentionDays: config.retentionDays, deadlineMs: NAMESPACE_DEADLINE_MS, onWarning: say });

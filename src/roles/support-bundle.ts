@@ -18,7 +18,7 @@ import { errorCode, errorMessage } from '../system/files';
 import { readArguments } from './arguments';
 import { examine } from './doctor';
 import { reportOf, type ReportFormat } from './doctor/report';
-import { readEnvFile, withEnvFile } from './env-file';
+import { readEnvFile, withVariables } from './env-file';
 import { about, catalogue, configuration, json, logs, type BundleFile } from './support/contents';
 import { hideSecretsOf } from './support/hidden';
 import { withoutSecrets } from './support/hidden-in-json';
@@ -36,13 +36,16 @@ const DOCTOR_TIMEOUT_MS = 60_000;
  */
 export async function runSupportBundle(typed: NodeJS.ProcessEnv, args: readonly string[], write: (text: string) => void, now = new Date()): Promise<number> {
   const { file, format, envFile } = optionsOf(args, now);
-  const env = await withEnvFile(typed, envFile);
+  // Read once: it may be a pipe.
+  const ofFile = envFile === null ? {} : await readEnvFile(envFile);
+  const env = withVariables(typed, ofFile);
   const config = configOrNull(env);
   const layout = config?.layout ?? stateLayout(env['MODOSU_STATE_DIR'] ?? DEFAULT_STATE_DIRECTORY);
   const services = readSettings(layout);
   // For hiding nothing counts first: what was typed may have another secret under a name than the file, and either another than a service.
-  const envs = [env, ...(envFile === null ? [] : [{ ...typed, ...(await readEnvFile(envFile)) }])];
-  const hide = await hideSecretsOf(layout, ...envs, ...envs.flatMap((one) => services.map(({ variables }) => ({ ...one, ...variables }))));
+  const own = [env, { ...typed, ...ofFile }];
+  const envs = [...own, ...own.flatMap((one) => services.map(({ variables }) => ({ ...one, ...variables })))];
+  const hide = await hideSecretsOf(layout, ...envs);
   requireSecrets(envs, services, layout);
   const files = [
     README,
@@ -85,7 +88,7 @@ function requireSecrets(envs: readonly NodeJS.ProcessEnv[], services: readonly S
   const what = lacking.map(({ role, unknown }) => `\`modosu ${role}\` was given secrets in its environment that are not known here: ${unknown.join(', ')}.`);
   const files = lacking.map(({ role }) => layout.settingsFiles[role]).join(', ');
   throw new ModosuError('SUPPORT_BUNDLE_REFUSED', `${what.join(' ')} Nobody could take them out.`, {
-    hint: `Name the file with its variables: \`modosu support-bundle --env-file /etc/modosu.env\`, or set them here. Another value than that of the service does not count. Where a service is no longer in use, and its logs are gone, remove what it has written down: ${files}.`,
+    hint: `Name the file with its variables: \`modosu support-bundle --variables /etc/modosu.env\`, or set them here. Another value than that of the service does not count. Where a service is no longer in use, and its logs are gone, remove what it has written down: ${files}.`,
     context: { variables: [...new Set(lacking.flatMap(({ unknown }) => unknown))] },
   });
 }
@@ -189,5 +192,5 @@ function optionsOf(args: readonly string[], now: Date): { readonly file: string;
   const { output, text } = readArguments(SUPPORT_BUNDLE, args);
   const file = text('file') ?? `modosu-support-${now.toISOString().slice(0, 19).replaceAll(':', '')}Z.tar.gz`;
   if (file === '') throw new ModosuError('USAGE', '`modosu support-bundle`: --file needs a path.', { hint: 'See `modosu support-bundle --help`.' });
-  return { file: resolve(file), format: output, envFile: text('env-file') };
+  return { file: resolve(file), format: output, envFile: text('variables') };
 }

@@ -1,6 +1,6 @@
 import { createDataSource } from '../../src/catalog/data-source';
 import { ensureDatabase } from '../../src/catalog/ensure-database';
-import { revertMigrations, runMigrations } from '../../src/catalog/migrate';
+import { newestMigration, revertMigrations, runMigrations } from '../../src/catalog/migrate';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { MIGRATIONS } from '../../migrations';
@@ -476,8 +476,20 @@ describe('migrations', () => {
     expect(await drift()).toEqual([]);
   });
 
+  it('are known by the newest of them, in whatever order a database has got them', async () => {
+    const newest = ALL.at(-1);
+    const [before] = ALL.slice(-2);
+    const moveBy = (ids: number) => postgres.query(postgres.ownerUrl, `UPDATE schema_migration SET id = id + ${ids} WHERE name = '${before}'`);
+    await moveBy(1000);
+    const source = createDataSource({ url: postgres.ownerUrl });
+    await source.initialize();
+    expect(await newestMigration(source.manager).finally(() => source.destroy())).toBe(newest);
+    expect(await runMigrations(postgres.ownerUrl, postgres.appRole)).toEqual([]);
+    await moveBy(-1000);
+  });
+
   it('let what was read for images go that stand with their recovery points, and nothing else', async () => {
-    const since = ALL.slice(ALL.indexOf('ForgottenReadings1766000000000'));
+    const since = ALL.slice(ALL.indexOf('ForgottenReadings1766020000000'));
     expect(await revertMigrations(postgres.ownerUrl, since.length)).toEqual([...since].reverse());
     const sides = ['run_0', 'run_0:recheck', 'plan_1'].map((occasion) => `('${occasion}', 'standby', 'db02', 'peer', '{}', now())`);
     await postgres.query(postgres.ownerUrl, `INSERT INTO marker_reading VALUES ${sides.join(', ')}`);

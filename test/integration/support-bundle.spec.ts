@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -147,7 +148,7 @@ describe('modosu support-bundle', () => {
     const file = join(directory, 'unit.tar.gz');
     const refused = {
       exitCode: 1,
-      stderr: expect.stringMatching(/SUPPORT_BUNDLE_REFUSED: `modosu worker` .*: MODOSU_WEBHOOK_SECRET\.[^]*--env-file \/etc\/modosu\.env/) as string,
+      stderr: expect.stringMatching(/SUPPORT_BUNDLE_REFUSED: `modosu worker` .*: MODOSU_WEBHOOK_SECRET\.[^]*--variables \/etc\/modosu\.env/) as string,
     };
     // Who has a hook of their own has not the secret of the service.
     const mine = { MODOSU_WEBHOOK_SECRET: 'of-my-own-hook-alone', MODOSU_WEBHOOK_URL: hook.MODOSU_WEBHOOK_URL, MODOSU_DATA_TLS_KEY_FILE: '/not/there' };
@@ -160,11 +161,16 @@ describe('modosu support-bundle', () => {
         .join('')}`,
       { mode: 0o600 },
     );
-    const outcome = await bundle(file, mine, '--env-file', variables);
+    const outcome = await bundle(file, mine, '--variables', variables);
     expect(outcome).toMatchObject({ exitCode: 0 });
     writeFileSync(join(directory, 'secret'), hook.MODOSU_WEBHOOK_SECRET);
     const named = { MODOSU_WEBHOOK_SECRET_FILE: join(directory, 'secret'), MODOSU_WEBHOOK_URL: hook.MODOSU_WEBHOOK_URL };
     expect(await bundle(join(directory, 'named.tar.gz'), named)).toMatchObject({ exitCode: 0 });
+    // As a program hands over what it has decrypted: it can be read once.
+    const pipe = join(directory, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const [piped] = await Promise.all([bundle(join(directory, 'piped.tar.gz'), mine, '--variables', pipe), writeFile(pipe, readFileSync(variables))]);
+    expect(piped).toMatchObject({ exitCode: 0 });
     rmSync(settings);
     const { read } = unpack(file);
     expect(read('logs/worker.log')).toContain('{"msg":"signed with [redacted] here"}\n{"msg":"key [redacted]"}\n');
@@ -175,6 +181,22 @@ describe('modosu support-bundle', () => {
         worker: { variables: { MODOSU_WEBHOOK_SECRET: '(set, not shown)', MODOSU_DATA_TLS_KEY_FILE: join(directory, 'tls.pem') } },
       },
     });
+  });
+
+  it('knows a secret of one service by the file that another one was told of', async () => {
+    const path = join(directory, 'shared-secret');
+    writeFileSync(path, 'of-both-services');
+    const hook = { MODOSU_WEBHOOK_URL: 'https://alerts.example/hook' };
+    const files = ['worker', 'api'].map((role) => join(state.directory, `run/settings.${role}.json`)) as [string, string];
+    writeFileSync(files[0], JSON.stringify(settingsOf('worker', { ...hook, MODOSU_WEBHOOK_SECRET_FILE: path }, new Date(0))));
+    writeFileSync(files[1], JSON.stringify(settingsOf('api', { ...hook, MODOSU_WEBHOOK_SECRET: 'of-both-services' }, new Date(0))));
+    expect(await bundle(join(directory, 'both.tar.gz'), hook)).toMatchObject({ exitCode: 0 });
+    writeFileSync(files[1], JSON.stringify(settingsOf('api', { ...hook, MODOSU_WEBHOOK_SECRET: 'of-the-api-alone' }, new Date(0))));
+    expect(await bundle(join(directory, 'one.tar.gz'), hook)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('`modosu api` was given secrets') as string,
+    });
+    for (const file of files) rmSync(file);
   });
 
   it('as JSON says what is in it', async () => {

@@ -91,8 +91,14 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
     const second = await state.run(['migrate'], env);
     expect(second).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^The database is up to date\./) as string });
     const { username, password, host } = new URL(postgres.ownerUrl);
-    expect(second.stderr).toMatch(new RegExp(`^Database: ${username}@${host}/\\w+\\.\n$`));
+    expect(second.stderr).toMatch(new RegExp(`^Database: ${username}@${host}/\\w+\\.\nThe role "\\w+" gets the rights \\(MODOSU_APP_ROLE\\)\\.\n$`));
     expect(second.stderr).not.toContain(`:${password}@`);
+  });
+
+  it('`modosu migrate` says what it has not looked at, where it was told of the owner alone', async () => {
+    const { exitCode, stdout, stderr } = await state.run(['migrate'], { MODOSU_DATABASE_OWNER_URL: postgres.ownerUrl, MODOSU_APP_ROLE: postgres.appRole });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'The database is up to date.\n' });
+    expect(stderr).toContain(`The role "${postgres.appRole}" gets the rights (MODOSU_APP_ROLE).\nNo address of Temporal is known (MODOSU_TEMPORAL_ADDRESS)`);
   });
 
   it('`modosu migrate` and `catalog rebuild` take the database that a service was told, and say so', async () => {
@@ -108,7 +114,9 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
       exitCode: 0,
       stdout: expect.stringMatching(/^The database is up to date\.[^]*"modosu-external" is ready/) as string,
     });
-    expect(stderr).toMatch(/^Database: .*, as .*\/run\/settings\.worker\.json \(what `modosu worker` was told\) says\.\n$/);
+    expect(stderr).toMatch(
+      /^Database: .*, as .*\/run\/settings\.worker\.json \(what `modosu worker` was told\) says\.\nThe role "\w+" gets the rights \(MODOSU_APP_ROLE\)\.\n$/,
+    );
     expect(rebuilt).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/^Database: .*settings\.worker\.json .* says\.\nerror: REPOSITORY_UNREACHABLE: /) as string,

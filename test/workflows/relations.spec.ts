@@ -384,9 +384,10 @@ describe('a restore with relations', () => {
     const count = (moment: string) => (asked += Number(moment === 'live'));
     const known = rehearse(restoreJudged(judgedPlan([]), (moment) => (count(moment), moment === 'recheck' ? undefined : behind)));
     expect([await known.play('restoreServer', RESTORE), asked]).toEqual(['COMPLETED', 1]);
+    // A member of a set is asked for steps first.
     const set = { id: 'rst_1', basis: 'readings', members: [] } as unknown as NonNullable<RestorePlanBody['restoreSet']>;
     const member = rehearse(restoreJudged({ ...judgedPlan([]), restoreSet: set }, (moment) => (count(moment), moment === 'live' ? behind : undefined)));
-    expect([await member.play('restoreServer', RESTORE), asked]).toEqual(['COMPLETED', 2]);
+    expect([await member.play('restoreServer', RESTORE), asked]).toEqual(['COMPLETED', 3]);
     expect(member.steps.get('peers')).toMatchObject({ detail: { warnings: 'DIFFERS: DIFFERS is so.' } });
   });
 
@@ -419,6 +420,21 @@ describe('a restore with relations', () => {
     expect(rehearsal.steps.get('rule:TELL:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
     // The proof asks once more, and is not kept by what is open.
     expect([asked, rehearsal.stateOf('peers')]).toEqual([4, 'succeeded']);
+  });
+
+  it('asks the later member of a set for what rules find out about both, also where the other side alone has declared a relation', async () => {
+    const set = { id: 'rst_1', basis: 'readings', members: [] } as unknown as NonNullable<RestorePlanBody['restoreSet']>;
+    let asked = 0;
+    const rehearsal = rehearse(
+      restoreJudged(
+        { ...judgedPlan([], [], ['live']), relations: [], restoreSet: set },
+        (moment) => (moment === 'live' && (asked += 1) === 1 ? { steps: [ruleStep('REFRESH', { when: 'live' })] } : undefined),
+        { applyChange: async () => ({ isApplied: true, evidence: 'exit code 0' }) },
+      ),
+    );
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(rehearsal.steps.get('rule:REFRESH:db02')).toMatchObject({ state: 'succeeded', detail: { applied: true } });
+    expect(rehearsal.stateOf('peers')).toBe('succeeded');
   });
 
   it('waits for people with what comes to light only after go-live, before it is proven', async () => {

@@ -81,7 +81,7 @@ export async function recheckPeersOfUndo({ runId, serverId, planId }: UndoInput)
 
 /**
  * What rules ask for in this part of the run on top of `planned`: a plan cannot know what the restored server says. What starts may not answer yet, so what is not known is
- * asked again for half a minute; then it asks for nothing, and is no proof either.
+ * asked again for half a minute; then it asks for nothing, and is no proof either. `isPatient`: also as long as a member of a set is silent whose steps its own run asks for.
  */
 export async function withStepsOf(
   moment: 'quarantine' | 'live',
@@ -89,18 +89,25 @@ export async function withStepsOf(
   input: RestoreServerInput,
   plan: RestorePlanBody,
   planned: readonly PlannedRelationStep[],
+  isPatient: boolean,
 ): Promise<readonly PlannedRelationStep[]> {
-  if (!(plan.relations ?? []).some(({ asksIn = [] }) => asksIn.includes(moment))) return planned;
+  if (!asksFor(plan, moment) && !(isPatient && isProvenForOthers(plan, moment))) return planned;
   const { steps } = await untilWithin(
     () => ASKED_FOR_MS,
     () => judgeNow(input, moment),
-    ({ against, isOpen = false }) => !isOpen && !against.some(({ severity }) => severity === 'unknown'),
+    ({ against, isOpen = false }) => !(isPatient && isOpen) && !against.some(({ severity }) => severity === 'unknown'),
   );
   const all = withNew(planned, steps);
   // People are shown what they do now.
   await book.announce(all.filter(({ when }) => moment === 'live' || when === moment));
   return all;
 }
+
+const asksFor = ({ relations = [] }: RestorePlanBody, moment: 'quarantine' | 'live'): boolean => relations.some(({ asksIn = [] }) => asksIn.includes(moment));
+
+/** The run of a set's later member asks for what rules of the earlier ones find about both: also where those alone declare a relation with it. */
+const isProvenForOthers = (plan: RestorePlanBody, moment: 'quarantine' | 'live'): boolean =>
+  moment === 'live' && plan.restoreSet !== undefined && hasStep(plan.steps, PEERS_LIVE.key);
 
 const withNew = (known: readonly PlannedRelationStep[], found: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] => [
   ...known,

@@ -225,6 +225,22 @@ describe('what stands against going on', () => {
   });
 });
 
+describe('what a recovery point lacks', () => {
+  const lacking = (leavesOpen: readonly string[], more: Partial<Finding> = {}) => open(leavesOpen, { code: 'MARKER_NOT_CAPTURED', ...more });
+  const found = lacking(['AHEAD', 'REBUILT'], { notKnown: ['server.position.recovery-point'] });
+
+  it('is no news for a plan of an earlier version, which named only what it asked itself', () => {
+    expect(worseThan([found], [lacking(['AHEAD'])])).toEqual([]);
+  });
+
+  it('is news for one that names all of it, and for one that has nothing of it, or of another peer', () => {
+    expect(worseThan([found], [lacking(['AHEAD'], { notKnown: ['server.position.recovery-point'] })])).toEqual([found]);
+    expect(worseThan([found], [])).toEqual([found]);
+    expect(worseThan([found], [lacking(['AHEAD'], other('standby', 'db03'))])).toEqual([found]);
+    expect(worseThan([{ ...found, code: 'PEER_UNKNOWN' }], [open(['AHEAD'], { code: 'PEER_UNKNOWN' })])).toHaveLength(1);
+  });
+});
+
 describe('what is not known in a run', () => {
   const unread = (notKnown: readonly string[], more: Partial<Finding> = {}) => open(['X'], { notKnown, ...more });
   const stands = (found: Finding, ...planned: readonly Finding[]): boolean => standingAgainst([found], planned).length > 0;

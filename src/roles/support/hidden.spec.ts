@@ -153,10 +153,10 @@ describe('secrets that are taken out of a support bundle', () => {
       expect(await hidden(`hunter2, from a file, no-path, ${path}`, env)).toBe(`[redacted], [redacted], [redacted], ${path}`);
     });
 
-    it('of the file that the environment names, in place of the one beside the secrets', async () => {
-      declared(vault('token: s.not-asked'));
+    it('of the file that the environment names, and of the one beside the secrets, which is that of a service that was told of none', async () => {
+      declared(vault('token: s.of-service'));
       const elsewhere = file('stores.yaml', `stores:\n  - ${vault('token: s.elsewhere')}\n`);
-      expect(await hidden('s.not-asked s.elsewhere', { MODOSU_SECRET_STORES_FILE: elsewhere })).toBe('s.not-asked [redacted]');
+      expect(await hidden('s.of-service s.elsewhere', { MODOSU_SECRET_STORES_FILE: elsewhere })).toBe('[redacted] [redacted]');
     });
 
     it('not asked for where they are not there, refused where they cannot be read', async () => {

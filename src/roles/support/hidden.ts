@@ -53,10 +53,9 @@ type Env = Readonly<Record<string, string | undefined>>;
 async function secretsOfEnvironment(env: Env, secretStoresFile: string, withRclone: boolean): Promise<readonly FoundSecrets[]> {
   const named = SECRET_FILES.flatMap((name) => (env[name] ? [env[name]] : []));
   const given = [...SECRET_VARIABLES, 'MODOSU_TOKEN'].map((name) => env[name] ?? '');
-  const contents = [
-    ...(await Promise.all(named.map(contentOf))),
-    ...(await secretsOfStores(env['MODOSU_SECRET_STORES_FILE'] || secretStoresFile, env, contentOf)),
-  ];
+  // A service that was told of none has those of the state directory, whatever this environment says.
+  const stores = [...new Set([env['MODOSU_SECRET_STORES_FILE'] || secretStoresFile, secretStoresFile])];
+  const contents = [...(await Promise.all(named.map(contentOf))), ...(await Promise.all(stores.map((file) => secretsOfStores(file, env, contentOf)))).flat()];
   const ofRclone = withRclone ? await Promise.all(rcloneFiles(env).map(async (file) => secretsOfRclone(await contentOf(file)))) : [];
   return [...[...contents, ...given].map(secretsIn), ...ofRclone];
 }
