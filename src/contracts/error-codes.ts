@@ -280,7 +280,11 @@ export const ERROR_CODES = {
   NOT_ENOUGH_MEMORY: entry('capacity', 'later', 'Free the amount named on the hypervisor, or let the image be booted when it has less to do.'),
   NOT_ENOUGH_SPACE: entry('capacity', 'never', 'Free the amount named, or use another directory.'),
   VOLUME_EXISTS: entry('conflict', 'never', 'A file stands where the new volume would be written; look at it and move it away.'),
-  TARGET_UNREACHABLE: entry('unavailable', 'later', 'Mount the storage of the directory named, or mend its rights, then try again.'),
+  TARGET_UNREACHABLE: entry(
+    'unavailable',
+    'later',
+    'The directory named cannot be written: where its storage is away, mount it; or mend its rights. Then try again.',
+  ),
   VOLUME_LEFT_BEHIND: entry('precondition', 'never', 'The file named belongs to a run that has ended; delete it when its directory is back.'),
 
   // the restore system itself
