@@ -1,3 +1,4 @@
+import { at, MINUTE, other, point, START } from '../../../test/support/follower-points';
 import { FOLLOWER_PROFILE, followerRelations } from '../../../test/support/follower-profile';
 import { forManyCases } from '../../../test/support/many-cases';
 import { profileSchema } from '../../contracts/api/profile';
@@ -9,47 +10,8 @@ import { judgedPairs } from './pairs';
 import { judgeTogether, type CandidatePoint } from './restored-together';
 
 const NOW = new Date('2026-03-10T12:00:00Z');
-const START = Date.UTC(2026, 2, 1);
-const MINUTE = 60_000;
-const at = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
 const PROFILES = new Map([['follower', FOLLOWER_PROFILE]]);
 const RELATIONS = followerRelations('db01', 'db02');
-
-const read = (value: number, minutes: number): MarkerReading => ({ state: 'read', value: String(value), raw: String(value), at: at(minutes) });
-const other = (server: string): string => (server === 'db01' ? 'db02' : 'db01');
-
-interface PointOptions {
-  /** What the server, and its peer, said right before the point in time. */
-  readonly own: number;
-  readonly peer: number;
-  readonly setId?: string | null;
-  readonly lineageId?: string;
-  readonly consistency?: CandidatePoint['consistency'];
-  /** Of the reading; just before the point in time where absent. */
-  readonly readAt?: number;
-}
-
-function point(
-  server: string,
-  minutes: number,
-  { own, peer, setId = null, lineageId = 'line-1', consistency = 'filesystem', readAt }: PointOptions,
-): CandidatePoint {
-  const side = (of: SideReadings['of'], value: number): SideReadings => ({
-    relation: `${server}-${other(server)}`,
-    peer: other(server),
-    of,
-    readings: { count: read(value, readAt ?? minutes - 0.5) },
-  });
-  return {
-    id: `rp_${server}_${minutes}`,
-    server,
-    pointInTime: at(minutes),
-    lineageId,
-    setId,
-    consistency,
-    markers: [side('server', own), side('peer', peer)],
-  };
-}
 
 const choose = (
   db01: readonly CandidatePoint[],

@@ -82,7 +82,7 @@ export function judgeTogether(pair: RelationPair, relations: readonly Relation[]
   const atMost = judged(sides.own, most);
   return {
     basis: 'readings',
-    findings: [...allOf(atLeast.findings, atMost.findings, sameFinding), restoredTogether(pair, peer.point)],
+    findings: [...ofBoth(atLeast.findings, atMost.findings), restoredTogether(pair, peer.point)],
     steps: allOf(atLeast.steps, atMost.steps, (one, other) => one.key === other.key),
     askedLater,
   };
@@ -178,6 +178,12 @@ const asSide = ({ relation, peer }: RelationPair, of: SideReadings['of'], readin
   readings === null ? [] : [{ relation: relation.name, peer: peer.server, of, readings }];
 
 const withoutOk = (findings: readonly Finding[]): readonly Finding[] => findings.filter(({ severity }) => severity !== 'ok');
+
+/** What either of two judgements says; that nothing speaks against it only where both do. */
+const ofBoth = (first: readonly Finding[], second: readonly Finding[]): readonly Finding[] =>
+  allOf(first, second, sameFinding).filter(
+    (finding) => finding.severity !== 'ok' || [first, second].every((said) => said.some((one) => sameFinding(one, finding))),
+  );
 
 const sameFinding = (one: Finding, other: Finding): boolean => one.code === other.code && one.message === other.message;
 
