@@ -41,6 +41,21 @@ export async function finalWhen<T>(code: ErrorCode, work: Promise<T>): Promise<T
   }
 }
 
+/**
+ * For calls that are tried more often than some of their errors are worth: from this attempt on they are final, whatever their codes advise.
+ *
+ * @param isMeant which of them; all where absent
+ */
+export async function finalFrom<T>(attempts: number, work: Promise<T>, isMeant: (error: ModosuError) => boolean = () => true): Promise<T> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const error = toModosuError(thrown);
+    if (thrown instanceof CancelledFailure || thrown instanceof ApplicationFailure || (attempt().attempt ?? 1) < attempts || !isMeant(error)) throw thrown;
+    throw finalFailure(error);
+  }
+}
+
 /** Wraps every activity of a group: translates its errors and logs them with run and attempt. */
 export function translateFailures<T extends object>(group: T, log: ActivityLog): T {
   const wrapped = Object.entries(group).map(([name, activity]) => [

@@ -107,6 +107,23 @@ describe('copyDiskToRepository', () => {
     expect(copyEnded).toBe(true);
   });
 
+  const tried = (attempt: number, code: 'COPY_STALLED' | 'COPY_FAILED' | 'HYPERVISOR_UNREACHABLE'): Promise<unknown> => {
+    const copy = transfers(
+      () => Promise.reject(new ModosuError(code, 'so it is')),
+      async (written) => written.then(() => CHECKSUMS),
+    );
+    return new MockActivityEnvironment({ attempt }).run(() => copy.copyDiskToRepository(INPUT, DISK)) as Promise<unknown>;
+  };
+
+  it.each(['COPY_STALLED', 'COPY_FAILED'] as const)('is not tried a sixth time after %s: each time may be hours', async (code) => {
+    await expect(tried(4, code)).rejects.toMatchObject({ code, retry: 'later' });
+    await expect(tried(5, code)).rejects.toMatchObject({ type: code, nonRetryable: true });
+  });
+
+  it('waits for a part that is away as long as its group says', async () => {
+    await expect(tried(24, 'HYPERVISOR_UNREACHABLE')).rejects.toMatchObject({ code: 'HYPERVISOR_UNREACHABLE', retry: 'later' });
+  });
+
   it('ends as cancelled when the run is cancelled, whatever the adapters throw', async () => {
     const env = new MockActivityEnvironment();
     const copy = transfers(

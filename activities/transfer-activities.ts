@@ -8,8 +8,12 @@ import type { TransferContext } from '../src/hypervisors/hypervisor';
 import type { ChainImage, ChecksumContext, ImageRepository } from '../src/repositories/image/image-repository';
 import { ProgressRows } from './progress-rows';
 import type { ActivityDependencies } from './dependencies';
+import { finalFrom } from './failures';
 import { cancellation } from './heartbeat';
 import { fenceOf, serverRef } from './server-of-run';
+
+/** A copy that has failed so often will not succeed, and may take hours each time. A part that is away is waited for longer: see `transfers` in `workflows/runbook`. */
+const FAILED_ATTEMPTS = 5;
 
 interface Transfer {
   readonly signal: AbortSignal;
@@ -117,7 +121,7 @@ export class Transfers implements TransferActivities {
     const rateLimitBytesPerSecond = this.deps.copyRateLimitBytesPerSecond;
     try {
       activity.heartbeat();
-      return await work({
+      const working = work({
         signal: AbortSignal.any([activity.cancellationSignal, stop.signal]),
         stop,
         ...(rateLimitBytesPerSecond === undefined ? {} : { rateLimitBytesPerSecond }),
@@ -126,6 +130,7 @@ export class Transfers implements TransferActivities {
           progress.see(`${step}:${target}`, seen, Date.now());
         },
       });
+      return await finalFrom(FAILED_ATTEMPTS, working, ({ kind }) => kind !== 'unavailable');
     } catch (thrown) {
       if (activity.cancellationSignal.aborted) throw cancellation(activity);
       throw thrown;

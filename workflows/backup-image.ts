@@ -6,7 +6,7 @@ import type { Consistency } from '../src/contracts/recovery-point';
 import type { ImageReadings, ReadCounts, UnreadRelation } from '../src/contracts/reading';
 import type { BackupImageInput, RunResult } from '../src/contracts/workflows';
 import { backupSteps } from '../src/domain/steps/backup-steps';
-import { planning, relations, setBegins, type Calls } from './runbook/activities';
+import { planning, recording, relations, setBegins, type Calls } from './runbook/activities';
 import { memberOf, type Member } from './runbook/backup-set';
 import { rememberCredentials, remembersCredentials } from './runbook/credentials';
 import { summarise } from './runbook/errors';
@@ -39,7 +39,7 @@ export async function backupImage(input: BackupImageInput): Promise<RunResult> {
 }
 
 async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, member: Member | null): Promise<void> {
-  const { host, undo } = calls;
+  const { host, lateHost, undo } = calls;
   const subject = await book.step('examine', { do: () => host.examineForBackup(input), detail: describeSubject }, 'Examine the server and its disks');
   const wasRunning = subject.powerState === 'running';
   const isIncremental = subject.mode === 'online' && patched(INCREMENTAL_IMAGES);
@@ -87,7 +87,8 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
     const changes = patched(GENERATION_CHANGES) ? { changes: await planning.changesAt(input.serverId, pointInTime) } : {};
     const published = await book.step('publish', {
       do: () =>
-        host.publish({
+        // A server that has not started again is tried once more at the end.
+        (startProblem === null ? lateHost : host).publish({
           input,
           subject,
           copied,
@@ -101,7 +102,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
       detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
     });
     book.settle('reserve');
-    await book.step('catalogue', { do: () => host.recordRecoveryPoint(published) });
+    await book.step('catalogue', { do: () => recording(input.hypervisor).recordRecoveryPoint(published) });
     book.result({ recoveryPointId: published.recoveryPointId });
     if (startProblem !== null) throw startProblem;
     // Published: from here on the checkpoint says what has changed since.
@@ -131,7 +132,7 @@ const markersDetail = (counts: ReadCounts, unread: readonly UnreadRelation[]): R
 /** The server runs all the time; QEMU itself writes the images. */
 async function takeOnline(
   book: Runbook,
-  { host, server, transfer, undo }: Calls,
+  { host, lateHost, server, transfer, undo }: Calls,
   input: BackupImageInput,
   subject: BackupSubject,
   intended: ImageBasis | null,
@@ -162,7 +163,7 @@ async function takeOnline(
   const { pointInTime, consistency } = begun;
   const basis = begun.basis ?? null;
   // While QEMU copies: the definition has to be that of this moment, and so have the facts, which a guest may take its time to tell.
-  await book.step('definition', { do: () => host.saveDefinition(input, subject) });
+  await book.step('definition', { do: () => lateHost.saveDefinition(input, subject) });
   const facts = hasFacts ? collectFacts(book, host, input) : Promise.resolve();
   // A cancel may end it long before anybody waits for it below: Temporal takes a rejection that nobody has seen yet for a fault, and the run would hang for ever.
   facts.catch(() => undefined);
@@ -232,7 +233,7 @@ async function takeOffline(
   member: Member | null,
   hasFacts: boolean,
 ): Promise<Taken> {
-  const { host, server, transfer } = calls;
+  const { host, server, offlineTransfer } = calls;
   const wasRunning = subject.powerState === 'running';
 
   // Of a set there are only servers here that are off: nothing of them changes while the others get ready.
@@ -244,7 +245,7 @@ async function takeOffline(
   const copied: CopiedDisk[] = [];
   for (const disk of subject.disks) {
     const detail = (copy: CopiedDisk) => ({ storedBytes: copy.checksums.sizeBytes, sha256: copy.checksums.sha256 });
-    copied.push(await book.step(`copy:${disk.target}`, { do: () => transfer.copyDiskToRepository(input, disk), detail }));
+    copied.push(await book.step(`copy:${disk.target}`, { do: () => offlineTransfer.copyDiskToRepository(input, disk), detail }));
   }
   await book.step('definition', { do: () => host.saveDefinition(input, subject) });
 

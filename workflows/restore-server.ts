@@ -42,13 +42,13 @@ const PATIENT_PROOF = 'patient-proof';
  */
 export async function restoreServer(input: RestoreServerInput): Promise<RunResult> {
   return carryOut(input, async (book, calls) => {
-    const { host, server, transfer, undo } = calls;
+    const { host, lateHost, server, transfer, undo } = calls;
     const plan = await loadPlanOf('server', input);
     const asksForChanges = patched(CHANGES_SINCE_PLAN);
     const provesInFull = patched(PROOF_IN_FULL);
     const isPatient = patched(PATIENT_PROOF);
     await book.announce(provesInFull && input.hold ? withProofAgain(plan.steps) : plan.steps);
-    await book.step('check', { do: () => surveyAsPlanned(plan, calls, asksForChanges), detail: surveyDetail });
+    await book.step('check', { do: () => surveyAsPlanned(plan, host, asksForChanges), detail: surveyDetail });
 
     await takeServer(book, calls, input);
 
@@ -59,11 +59,11 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         detail: () => ({ newPath, verified: true }),
       });
     }
-    if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => host.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
+    if (plan.nvramNewPath !== null) await book.step('nvram', { do: () => lateHost.restoreNvram(input, plan), undo: () => undo.discardVolumes(input, plan) });
 
     // Copying may have taken hours: how the server is stopped depends on how it is now.
     const { present, rules } = await book.step('recheck', {
-      do: async () => ({ ...(await surveyAsPlanned(plan, calls, asksForChanges)), rules: await recheckPeers(input, plan) }),
+      do: async () => ({ ...(await surveyAsPlanned(plan, lateHost, asksForChanges)), rules: await recheckPeers(input, plan) }),
       detail: surveyDetail,
     });
     const notNeeded = (plan.relationSteps ?? []).filter(({ key }) => !rules.some((rule) => rule.key === key));
@@ -222,7 +222,7 @@ async function afterGoLive({ book, calls, input, plan, hasAgent, provesInFull, i
 }
 
 /** Looks at the world again and refuses to go on when it is not what the plan was made from. */
-async function surveyAsPlanned(plan: RestorePlanBody, { host }: Calls, asksForChanges: boolean): Promise<RestoreSurvey> {
+async function surveyAsPlanned(plan: RestorePlanBody, host: Calls['host'], asksForChanges: boolean): Promise<RestoreSurvey> {
   const survey = await host.surveyRestore({
     serverId: plan.server.serverId,
     serverName: plan.server.name,

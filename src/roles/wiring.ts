@@ -10,7 +10,7 @@ import { credentialVariables } from '../config/credential-variables';
 import type { Log } from '../config/log';
 import { programVersion } from '../config/version';
 import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../contracts/estate';
-import { ModosuError } from '../contracts/errors';
+import { isModosuError, ModosuError } from '../contracts/errors';
 import { hypervisorNotConfigured, offsiteNotConfigured, repositoryNotConfigured } from '../contracts/not-declared';
 import { offsiteLocation } from '../contracts/offsite';
 import { DeclaredStores } from '../credentials/declared-stores';
@@ -159,17 +159,45 @@ export class Adapters {
       secrets: new DirectorySecrets(this.config.layout.secrets),
     }));
 
-  /** By the names of the catalogue, read again each time: an estate may be applied while a worker runs. */
-  byName(catalog: Catalog): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh' | 'secretStore'> {
+  /**
+   * By the names of the catalogue, read again each time: an estate may be applied while a worker runs. Of hypervisors and image repositories what was read last counts
+   * while the catalogue is away: nobody can apply anything then, and a server that a run has stopped must not stay off for it.
+   */
+  byName(
+    catalog: Pick<Catalog, 'listHypervisors' | 'listRepositories' | 'listOffsite'>,
+  ): Pick<ActivityDependencies, 'hypervisor' | 'imageRepository' | 'dataRepository' | 'offsiteRepository' | 'overSsh' | 'secretStore'> {
+    const hypervisor = remembered(() => catalog.listHypervisors(), hypervisorNotConfigured);
+    const repository = remembered(() => catalog.listRepositories(), repositoryNotConfigured);
     return {
-      hypervisor: async (name) => this.hypervisor(find(await catalog.listHypervisors(), name, hypervisorNotConfigured)),
-      imageRepository: async (name) => this.repository(find(await catalog.listRepositories(), name, repositoryNotConfigured)),
+      hypervisor: async (name) => this.hypervisor(await hypervisor(name)),
+      imageRepository: async (name) => this.repository(await repository(name)),
       dataRepository: async () => this.dataRepository(),
       offsiteRepository: async (name) => this.offsite(find(await catalog.listOffsite(), name, offsiteNotConfigured)),
       overSsh: this.overSsh,
       secretStore: (name) => this.secretStores().open(name),
     };
   }
+}
+
+/**
+ * One that is declared, by its name: as it was read last where the catalogue does not answer. Throws `CATALOG_UNAVAILABLE` where this one was not read before, and what
+ * `notConfigured` gives for a name that nobody has declared.
+ */
+function remembered<T extends { readonly name: string }>(
+  read: () => Promise<readonly T[]>,
+  notConfigured: (name: string) => ModosuError,
+): (name: string) => Promise<T> {
+  let last: readonly T[] = [];
+  return async (name) => {
+    try {
+      last = await read();
+    } catch (error) {
+      const known = last.find((declaration) => declaration.name === name);
+      if (known === undefined || !isModosuError(error) || error.code !== 'CATALOG_UNAVAILABLE') throw error;
+      return known;
+    }
+    return find(last, name, notConfigured);
+  };
 }
 
 function once<T>(made: Map<string, T>, declaration: object, make: () => T): T {

@@ -81,13 +81,42 @@ export const fetching = proxyActivities<Pick<PlanningActivities, 'fetchForPlan'>
   retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s' },
 });
 
-/** Looks at a server or a repository, makes and removes what belongs to the run. Gives up after ten tries, that is after more than a minute. */
+/**
+ * Looks at a server or a repository, makes and removes what belongs to the run. Gives up after ten tries, that is after more than a minute: nothing is lost by it yet,
+ * or a server stands still meanwhile.
+ */
 const hostCalls = (hypervisor: string): HostActivities =>
   proxyActivities<HostActivities>({
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '10 min',
     heartbeatTimeout: '30 s',
     retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * The same once hours of copies lie behind the run, while no server stands still for it: a libvirtd that is being updated, or a store that boots, must not throw them
+ * away. Patient (about ten minutes).
+ */
+const lateHostCalls = (hypervisor: string): HostActivities =>
+  proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 40 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/**
+ * The row of what is published. Without it nobody knows of the image: a database that is away is waited for as at the end of the run, that is until it is back. What
+ * else may stand in its way ends it (`recordRecoveryPoint`).
+ */
+export const recording = (hypervisor: string): Pick<HostActivities, 'recordRecoveryPoint'> =>
+  proxyActivities<HostActivities>({
+    taskQueue: hostTaskQueue(hypervisor),
+    startToCloseTimeout: '10 min',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 
@@ -140,10 +169,20 @@ export const setBegins = (hypervisor: string): Pick<ServerActivities, 'beginOnli
 
 /**
  * Copies: hours, with heartbeats as long as the adapter does not take them for stalled. A worker's death shows after the heartbeat time-out and the copy
- * starts again; a copy that stands still is ended by its own watchdog. Cancelling waits until the copying program is gone, so that nothing writes into what
- * is then removed.
+ * starts again; a copy that stands still is ended by its own watchdog, and given up after five times. Cancelling waits until the copying program is gone, so that
+ * nothing writes into what is then removed. What is away for some minutes is waited for (about ten): all that was copied before would be thrown away.
  */
-const transfers = (hypervisor: string): TransferActivities =>
+const transfers = (hypervisor: string): Omit<TransferActivities, 'copyDiskToRepository'> =>
+  proxyActivities<TransferActivities>({
+    taskQueue: transferTaskQueue(hypervisor),
+    startToCloseTimeout: '24 h',
+    heartbeatTimeout: '30 s',
+    retry: { initialInterval: '1 s', backoffCoefficient: 2, maximumInterval: '30 s', maximumAttempts: 25 },
+    cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  });
+
+/** Copies of a server that stands still for them: what stays away for a quarter of a minute is a reason to start it again. */
+const offlineTransfers = (hypervisor: string): Pick<TransferActivities, 'copyDiskToRepository'> =>
   proxyActivities<TransferActivities>({
     taskQueue: transferTaskQueue(hypervisor),
     startToCloseTimeout: '24 h',
@@ -268,8 +307,12 @@ const undoCalls = (hypervisor: string): HostActivities & ServerActivities =>
 /** Everything a run asks of the workers near one hypervisor, by risk class. */
 export interface Calls {
   readonly host: HostActivities;
+  /** The same for a run that has much to lose, while no server stands still for it. */
+  readonly lateHost: HostActivities;
   readonly server: ServerActivities;
-  readonly transfer: TransferActivities;
+  readonly transfer: Omit<TransferActivities, 'copyDiskToRepository'>;
+  /** While the server stands still. */
+  readonly offlineTransfer: Pick<TransferActivities, 'copyDiskToRepository'>;
   readonly data: DataActivities;
   readonly dataTransfer: DataTransferActivities;
   /** What puts back what was done to the server and its image. */
@@ -280,8 +323,10 @@ export interface Calls {
 
 export const callsTo = (hypervisor: string): Calls => ({
   host: hostCalls(hypervisor),
+  lateHost: lateHostCalls(hypervisor),
   server: serverCalls(hypervisor),
   transfer: transfers(hypervisor),
+  offlineTransfer: offlineTransfers(hypervisor),
   data: dataCalls(hypervisor),
   dataTransfer: dataTransfers(hypervisor),
   undo: undoCalls(hypervisor),
