@@ -389,6 +389,14 @@ export class E2eStack {
   /** qemu-img processes that work on files of this stack. */
   copies = (): Promise<readonly number[]> => processesWith('qemu-img', this.directory);
 
+  /** Waits until an activity of the run has failed with this code: it is tried again, and nothing of that is in the run yet. */
+  activityFailed = (runId: string, code: string): Promise<unknown> =>
+    eventually(
+      async () => this.state.read('logs/worker.log').split('\n'),
+      (lines) => lines.some((line) => line.includes('activity failed') && line.includes(runId) && line.includes(code)),
+      90_000,
+    );
+
   /** See `oracle.ts`. */
   expectOrder = (run: RunView, expected?: Expected): Promise<void> => expectOrder(this, run, expected);
 

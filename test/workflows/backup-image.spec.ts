@@ -21,6 +21,15 @@ const untilCancelled = (reached: () => void) => async (): Promise<never> => {
   }
 };
 
+const failingOnce = (code: Parameters<typeof failing>[0]): (() => Promise<undefined>) => {
+  let isFirst = true;
+  return async () => {
+    if (!isFirst) return;
+    isFirst = false;
+    await failing(code)();
+  };
+};
+
 const examined = {
   mode: 'offline' as const,
   domainName: 'db01',
@@ -185,6 +194,17 @@ describe('backupImage', () => {
     expect(rehearsal.calls).toContain('start');
     expect(written).toEqual(expect.arrayContaining(['stop succeeded', 'copy:vda succeeded', 'publish succeeded']));
   }, 300_000);
+
+  it.each([
+    ['while its server stands still gives up soon', BACKUP, {}, ['copyDiskToRepository 5', 'copyDiskToRepository 5', 'saveDefinition 10', 'publish 40']],
+    ['that was not started again publishes soon, and tries to start it once more', BACKUP, { start: failingOnce('START_FAILED') }, ['publish 10']],
+    ['of a server that goes on waits for a part that is away', ONLINE, {}, ['saveDefinition 40', 'followOnlineBackup 25', 'hashStagedDisk 25', 'publish 40']],
+  ] as const)('a backup %s; what is published is recorded however long that takes', async (_what, input, scripted, expected) => {
+    const rehearsal = rehearse({ ...scripted, examineForBackup: async () => ({ ...examined, mode: input.mode, powerState: 'running' }) } as Scripted);
+    await rehearsal.play('backupImage', input);
+    const attempts = await rehearsal.attempts();
+    expect(attempts).toEqual(expect.arrayContaining([...expected, 'recordRecoveryPoint 0']));
+  });
 
   it('succeeds although the fence cannot be released: the next one is higher', async () => {
     const rehearsal = rehearse({ releaseFence: failing('FENCED_OFF', 'somebody else has it') });

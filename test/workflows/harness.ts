@@ -430,6 +430,14 @@ export class Rehearsal {
 
   handle: WorkflowHandle | null = null;
 
+  /** How often Temporal was told to try each activity at most, in their order; 0: without end. */
+  async attempts(): Promise<readonly string[]> {
+    const { events = [] } = (await this.handle?.fetchHistory()) ?? {};
+    return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+      scheduled == null ? [] : [`${scheduled.activityType?.name} ${scheduled.retryPolicy?.maximumAttempts}`],
+    );
+  }
+
   stateOf = (key: string): string | undefined => this.steps.get(key)?.state;
 
   private activities(): AllActivities {

@@ -80,6 +80,27 @@ describe('restoreServer', () => {
     expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
   });
 
+  it('goes on when a part is back that was away for half a minute: what was copied before is not copied again', async () => {
+    let tried = 0;
+    const rehearsal = rehearse({
+      copyDiskToVolume: async (_input, _plan, target) => {
+        if (target === 'vdb' && (tried += 1) <= 5) await failing('HYPERVISOR_UNREACHABLE', 'libvirtd is being updated')();
+      },
+    });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(tried).toBe(6);
+    expect(rehearsal.calls.filter((call) => call === 'copyDiskToVolume vda')).toHaveLength(1);
+    expect(rehearsal.calls).not.toContain('discardVolumes');
+    // Before anything is copied who stays away is told of soon; afterwards there is much to lose.
+    expect((await rehearsal.attempts()).filter((of) => /^(surveyRestore|copyDiskToVolume|restoreNvram) /.test(of))).toEqual([
+      'surveyRestore 10',
+      'copyDiskToVolume 25',
+      'copyDiskToVolume 25',
+      'restoreNvram 40',
+      'surveyRestore 40',
+    ]);
+  });
+
   it('marks a recovery point whose bytes differ as damaged, and leaves the server alone', async () => {
     const marked: unknown[] = [];
     const context = { recoveryPointId: PARENT, file: 'disks/vda.qcow2' };
