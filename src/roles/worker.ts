@@ -18,7 +18,7 @@ import { ClockWatch } from '../domain/clock-watch';
 import { email } from '../notify/email';
 import type { SendAlert } from '../notify/send-alert';
 import { webhook } from '../notify/webhook';
-import { directoryProfiles } from '../profiles/profile-source';
+import { directoryProfiles } from '../profiles/directory-profile-source';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
 import { reconcileUntil } from '../temporal/reconcile';
