@@ -3,6 +3,7 @@ import { ModosuError } from '../src/contracts/errors';
 import type { MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob } from '../src/contracts/reading';
 import type { CommandResult, GuestAgent } from '../src/guests/guest-agent';
+import { readMarkers } from '../src/probes/read-markers';
 import { boundedProgram } from '../test/support/bounded-program';
 import { madeUpMarker } from '../test/support/made-up-relations';
 import { relationLab, type RelationLab } from '../test/support/relation-lab';
@@ -32,6 +33,7 @@ interface Host {
 
 async function asked(specs: readonly MarkerSpec[], agent: GuestAgent, { inspect }: Host = {}) {
   const lab = await relationLab([], {
+    readMarkers,
     hypervisor: async (name: string) => {
       if (name !== 'hv1') throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `no ${name}`);
       return { guestAgent: () => agent, inspect: inspect ?? (() => Promise.reject(new Error('nobody needs to look'))) } as never;
