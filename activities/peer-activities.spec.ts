@@ -1,4 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { ERROR_CODES } from '../src/contracts/error-codes';
 import { ModosuError } from '../src/contracts/errors';
 import type { MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob } from '../src/contracts/reading';
@@ -79,6 +80,7 @@ describe('markers of one server', () => {
     const agent = agentThat((name) => ({ stdout: name.startsWith('large') ? 'x'.repeat(16 * 1024 + 1) : 'é'.repeat(8 * 1024) }));
     const { readings } = await asked([text('large'), text('fits')], agent);
     expect(readings['large']).toMatchObject({ state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE', message: expect.stringContaining('more than 16 KiB: xxx') });
+    expect(ERROR_CODES.PROBE_OUTPUT_TOO_LARGE.hint).toContain('a value has at most 16 KiB');
     expect(readings['fits']).toMatchObject({ state: 'read', value: 'é'.repeat(8 * 1024) });
     expect((readings['fits'] as { readonly raw: string }).raw.length).toBeLessThanOrEqual(1024);
   });
