@@ -99,15 +99,15 @@ async function acceptSet(
   transaction: Transaction,
   request: AcceptBackupSetRequest,
   now: Date,
-): Promise<{ readonly setId: string; readonly replayed: boolean }> {
+): Promise<{ readonly backupSetId: string; readonly replayed: boolean }> {
   const { manager, audit } = transaction;
-  const setId = newId('set');
-  const earlier = await claimIdempotencyKey(manager, request, setId, now);
-  if (earlier !== null) return { setId: earlier, replayed: true };
+  const backupSetId = newId('set');
+  const earlier = await claimIdempotencyKey(manager, request, backupSetId, now);
+  if (earlier !== null) return { backupSetId: earlier, replayed: true };
   const { servers: names } = await requireGroup(manager, request.group);
   const servers = (await manager.find(ServerEntity, { where: { name: In([...names]) }, order: { id: 'ASC' } })).map(serverRecord);
   const policies = (await readPolicies(manager)).map(policyRecord);
-  const set = newSet(setId, request, now);
+  const set = newSet(backupSetId, request, now);
   const inputs: BackupImageInput[] = [];
   const busy: ModosuError[] = [];
   // Before any lock: nobody takes one of them out of service meanwhile.
@@ -121,7 +121,7 @@ async function acceptSet(
   await manager.insert(BackupSetEntity, set);
   for (const input of inputs) await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
   audit(setRequested(set, request.actor, inputs, request.allowCrashConsistent));
-  return { setId, replayed: false };
+  return { backupSetId, replayed: false };
 }
 
 /** All that are busy are named at once: whoever waits for them wants to know. */

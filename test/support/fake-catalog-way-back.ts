@@ -22,7 +22,7 @@ export interface FakeWorld {
   server(serverId: string): ServerRecord;
   lockOf(serverId: string): ServerLockRow | undefined;
   runs(): readonly RunRow[];
-  isRunningSet(setId: string | null): boolean;
+  isRunningSet(restoreSetId: string | null): boolean;
   /** Ids of the changes that people apply again in it. */
   changesToSignOff(run: RunRow): readonly string[];
   setLineage(serverId: string, lineageId: string): void;
@@ -158,8 +158,10 @@ export class FakeWayBacks implements Methods {
       const run = this.world.run(runId);
       const kind = decisionMeant(run, request.kind, this.decisions.has(`${runId} sign-off-live`));
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
-      const setId = restoreSetOf(run);
-      if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && this.world.isRunningSet(setId)) throw goesLiveWithSet(runId, setId);
+      const restoreSetId = restoreSetOf(run);
+      if (kind === 'go-live' && restoreSetId !== null && restoreSetId !== request.restoreSetId && this.world.isRunningSet(restoreSetId)) {
+        throw goesLiveWithSet(runId, restoreSetId);
+      }
       const notApplied = notAppliedWith(runId, kind, request.notApplied, this.world.changesToSignOff(run));
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied });

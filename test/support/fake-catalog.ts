@@ -150,7 +150,7 @@ export class FakeCatalog implements Catalog {
       server: (serverId) => this.server(serverId),
       lockOf: (serverId) => this.locks.get(serverId),
       runs: () => this.runList(),
-      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
+      isRunningSet: (restoreSetId) => this.restoreSets.isRunning(restoreSetId),
       changesToSignOff: ({ id, planId }) => {
         const body = planId === null ? null : this.plan(planId).body;
         return changesToSignOff(body === null ? null : (JSON.parse(body) as PlanBody), this.changes.appliedIn(id));
@@ -299,7 +299,7 @@ export class FakeCatalog implements Catalog {
       isInService: (serverId) => this.server(serverId).decommissioned === null,
       protection: () => judgeProtection(this.inventory().servers.map(protectedServer), this.inventory().policies, this.facts(), now()),
       runs: () => this.runList(),
-      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
+      isRunningSet: (restoreSetId) => this.restoreSets.isRunning(restoreSetId),
       points: () => [...this.points.values()],
       page: (rows, page, view) => this.newestFirst('alerts', rows, page, ({ raisedAt }) => raisedAt, view),
     });
@@ -777,9 +777,9 @@ export class FakeCatalog implements Catalog {
   acceptBackupSet: Catalog['acceptBackupSet'] = async (request) => {
     this.reach();
     try {
-      const setId = newId('set');
-      const earlier = this.earlier(request, setId);
-      if (earlier !== null) return { setId: earlier, replayed: true };
+      const backupSetId = newId('set');
+      const earlier = this.earlier(request, backupSetId);
+      if (earlier !== null) return { backupSetId: earlier, replayed: true };
       const { servers: names } = this.found(this.groups.get(request.group), () => groupNotFound(request.group));
       const servers = this.serverList().filter(({ name }) => names.includes(name));
       for (const server of servers) requireInService(server);
@@ -788,13 +788,13 @@ export class FakeCatalog implements Catalog {
         return holder === undefined ? [] : [serverBusy(server, { runId: holder.runId, since: holder.acquiredAt })];
       });
       if (first !== undefined) throw setBusy(request.group, [first, ...more]);
-      const set = newSet(setId, request, this.now());
+      const set = newSet(backupSetId, request, this.now());
       const inputs = servers.map((server) => memberInput(server, this.inventory().policies, request, this.lock(server, newId('run')), set));
-      this.sets.set(setId, set);
+      this.sets.set(backupSetId, set);
       for (const input of inputs) this.addRun(request, { kind: 'backup-image', input }, null, null);
       this.append(setRequested(set, request.actor, inputs, request.allowCrashConsistent));
-      this.claim(request, setId);
-      return { setId, replayed: false };
+      this.claim(request, backupSetId);
+      return { backupSetId, replayed: false };
     } catch (error) {
       const event = setRefused(request, error);
       if (event !== null) this.append(event);
@@ -802,9 +802,9 @@ export class FakeCatalog implements Catalog {
     }
   };
 
-  getDispatchableSet: Catalog['getDispatchableSet'] = async (setId) => {
-    const inputs = this.runsOfSet(setId).map(({ input }) => input as BackupImageInput);
-    return { set: setInput(this.set(setId), inputs), runs: inputs.map((input) => ({ kind: 'backup-image', input })) };
+  getDispatchableSet: Catalog['getDispatchableSet'] = async (backupSetId) => {
+    const inputs = this.runsOfSet(backupSetId).map(({ input }) => input as BackupImageInput);
+    return { set: setInput(this.set(backupSetId), inputs), runs: inputs.map((input) => ({ kind: 'backup-image', input })) };
   };
 
   listOpenSets: Catalog['listOpenSets'] = async (olderThan) => {
@@ -814,7 +814,7 @@ export class FakeCatalog implements Catalog {
       .map((row) => setInput(row, this.setView(row).members));
   };
 
-  getSet: Catalog['getSet'] = async (setId) => this.setView(this.set(setId));
+  getSet: Catalog['getSet'] = async (backupSetId) => this.setView(this.set(backupSetId));
 
   listSets: Catalog['listSets'] = async ({ group }, page) => {
     const rows = [...this.sets.values()].filter(({ groupName }) => group === undefined || groupName === group);
@@ -836,8 +836,8 @@ export class FakeCatalog implements Catalog {
     return this.found(this.sets.get(id), () => setNotFound(id));
   }
 
-  private runsOfSet(setId: string): RunRow[] {
-    return this.runList().filter((run) => run.setId === setId);
+  private runsOfSet(backupSetId: string): RunRow[] {
+    return this.runList().filter((run) => run.setId === backupSetId);
   }
 
   private setView(row: BackupSetRow): BackupSetView {
@@ -869,7 +869,7 @@ export class FakeCatalog implements Catalog {
   acceptRestoreSet: Catalog['acceptRestoreSet'] = (request) => this.restoreSets.acceptRestoreSet(request);
   acceptRestoreSetRuns: Catalog['acceptRestoreSetRuns'] = (request) => this.restoreSets.acceptRestoreSetRuns(request);
   runningRestoreSets: Catalog['runningRestoreSets'] = () => this.restoreSets.runningRestoreSets();
-  advanceRestoreSet: Catalog['advanceRestoreSet'] = (setId) => this.restoreSets.advanceRestoreSet(setId);
+  advanceRestoreSet: Catalog['advanceRestoreSet'] = (restoreSetId) => this.restoreSets.advanceRestoreSet(restoreSetId);
   getRestoreSet: Catalog['getRestoreSet'] = (id) => this.restoreSets.getRestoreSet(id);
   listRestoreSets: Catalog['listRestoreSets'] = (page) => this.restoreSets.listRestoreSets(page);
 
