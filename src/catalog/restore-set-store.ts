@@ -8,7 +8,6 @@ import { nextOfSet, type SetMove } from '../domain/restore-sets/restore-set';
 import { requireUsablePlan } from './acceptance';
 import type { AcceptRestoreSetRequest, Catalog, RunRestoreSetRequest } from './catalog';
 import type { RestoreSetCatalog } from './port/restore-sets';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { decideIn } from './decision-store';
 import {
@@ -23,6 +22,7 @@ import {
 } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { requireRecoveryPoint } from './recovery-point-store';
 import {
   decisionReason,
@@ -74,23 +74,12 @@ export function restoreSetStore(database: Database, now: () => Date): RestoreSet
       }),
 
     listRestoreSets: (page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('restore-sets', page.cursor);
-        const query = manager
-          .createQueryBuilder(RestoreSetEntity, 'set')
-          .orderBy('set.requestedAt', 'DESC')
-          .addOrderBy('set.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (after !== null) query.where('(set.requestedAt, set.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const context = await contextOf(manager, rows);
-        return toPage(
-          rows,
-          page,
-          (row) => restoreSetView(row, context),
-          ({ requestedAt, id }) => timeCursor('restore-sets', { at: requestedAt, id }),
-        );
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: RestoreSetEntity, kind: 'restore-sets', by: 'requestedAt' }, {}, page, async (rows) => {
+          const context = await contextOf(manager, rows);
+          return rows.map((row) => restoreSetView(row, context));
+        }),
+      ),
   };
 }
 
