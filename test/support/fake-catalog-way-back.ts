@@ -12,7 +12,7 @@ import type { RunContext } from '../../src/catalog/views';
 import { closing, noWayBack, openedWayBack, REOPENING, requireOpenRow, swapDetails, wayBackView } from '../../src/catalog/way-back-transition';
 import type { DecisionKind } from '../../src/contracts/run';
 import type { WayBackView } from '../../src/contracts/way-back';
-import { requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
+import { afterRestore, afterUndo, requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
 
 /** The rest of the catalogue in memory. */
 export interface FakeWorld {
@@ -67,13 +67,11 @@ export class FakeWayBacks implements Methods {
     const earlier = this.rows.get(runId);
     if (earlier !== undefined) return wayBackView(earlier, server.name);
     const { fencingToken } = this.requireHold(run);
-    const sameLine = facts.data != null;
-    const lineageAfter = sameLine ? server.lineageId : randomUUID();
-    const wentLiveAt = sameLine ? this.world.now() : null;
-    const row = openedWayBack(
-      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt },
-      this.world.now(),
-    );
+    const { id: serverId, lineageId: lineageBefore } = server;
+    const at = this.world.now();
+    const swapped = afterRestore(facts, lineageBefore, randomUUID(), at);
+    const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
+    const sameLine = row.lineageAfter === lineageBefore;
     return this.swapped(row, server, { action: sameLine ? 'data.placed' : 'lineage.started', details: swapDetails(row) });
   };
 
@@ -85,11 +83,9 @@ export class FakeWayBacks implements Methods {
     const { fencingToken } = this.requireHold(run);
     const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
     const at = this.world.now();
-    const lineageAfter = taken.data === null ? taken.lineageBefore : server.lineageId;
-    const row = openedWayBack(
-      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at },
-      at,
-    );
+    const { id: serverId, lineageId: lineageBefore } = server;
+    const swapped = afterUndo(taken, lineageBefore, at);
+    const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
     this.rows.set(ofRunId, { ...taken, ...closing('undone', runId, at) });
     return this.swapped(row, server, { action: row.data === null ? 'lineage.returned' : 'data.returned', details: { ...swapDetails(row), undoes: ofRunId } });
   };
