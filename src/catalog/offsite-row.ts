@@ -20,6 +20,7 @@ import { afterStop, isDamagedCopy } from '../domain/offsite/stopped-copies';
 import { partToRead } from '../domain/verification/verification';
 import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
 import type { KnownToRetention } from './port/retention';
+import { askedFor, queuedWorkView } from './queued-work';
 import { retentionPoint, type RetentionColumns } from './retention-facts';
 import { iso, recoveryPointView } from './views';
 import { storableError } from './storable-error';
@@ -153,17 +154,7 @@ export function newTransfer(wanted: WantedTransfer, asked: { readonly actor: str
     hypervisor,
     part: part?.number ?? null,
     parts: part?.of ?? null,
-    state: 'waiting',
-    waitsFor: null,
-    cancelRequested: false,
-    requestedBy: storableText(asked.actor, 256),
-    reason: storableText(asked.reason),
-    requestedAt: now,
-    startedAt: null,
-    finishedAt: null,
-    doneBytes: null,
-    totalBytes: null,
-    error: null,
+    ...askedFor({ requestedBy: asked.actor, reason: asked.reason }, now),
   };
 }
 
@@ -175,15 +166,7 @@ export const transferView = (row: OffsiteTransferRow, serverName: string | null)
   serverName,
   recoveryPointId: row.recoveryPointId,
   state: row.state,
-  waitsFor: row.waitsFor,
-  requestedBy: row.requestedBy,
-  reason: row.reason,
-  requestedAt: row.requestedAt.toISOString(),
-  startedAt: iso(row.startedAt),
-  finishedAt: iso(row.finishedAt),
-  doneBytes: row.doneBytes,
-  totalBytes: row.totalBytes,
-  error: row.error,
+  ...queuedWorkView(row),
 });
 
 export const transferInput = (row: OffsiteTransferRow, find: (id: string) => RecoveryPointRow | undefined): TransferInput => ({

@@ -9,7 +9,7 @@ import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
 import { formatDuration } from '../../contracts/format';
 import { backupSetProgress } from '../output/backup-sets';
-import { progressOf } from '../output/verifications';
+import { progressOf } from '../output/queued-work';
 import { followRun } from './follow-run';
 import { patientGet } from './patience';
 import { RunReporter } from './run-reporter';
