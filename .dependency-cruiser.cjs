@@ -248,7 +248,7 @@ module.exports = {
         '^src/contracts/',
         '^src/domain/relations/',
         '^src/catalog/(catalog|data-source|typeorm-catalog)\\.ts$',
-        '^src/profiles/profile-source\\.ts$',
+        '^src/profiles/(directory-)?profile-source\\.ts$',
         '^activities/judgement-activities\\.ts$',
         '^test/support/postgres\\.ts$',
       ],

@@ -310,8 +310,8 @@ describe('a plan whose peers may not accept what it restores', () => {
         reason: 'nightly',
         allowCrashConsistent: false,
       };
-      const { setId } = await catalog.acceptBackupSet(request);
-      for (const { runId, serverName } of (await catalog.getSet(setId)).members) {
+      const { backupSetId } = await catalog.acceptBackupSet(request);
+      for (const { runId, serverName } of (await catalog.getSet(backupSetId)).members) {
         await catalog.startRun(runId);
         if (leftOut.includes(serverName)) {
           await catalog.finishRun(runId, { state: 'failed', error: { code: 'INTERNAL', message: 'x', hint: 'y' } });
@@ -320,15 +320,15 @@ describe('a plan whose peers may not accept what it restores', () => {
         const { recoveryPointId } = (await catalog.getDispatchable(runId)).input as BackupImageInput;
         const of = await catalog.getServer(serverName);
         const markers = serverName === 'db01' ? [sideOf('server', own), sideOf('peer', peer)] : undefined;
-        const manifest = manifestOf(of, generation, { runId, recoveryPointId, version: 3, setId, markers });
+        const manifest = manifestOf(of, generation, { runId, recoveryPointId, version: 3, setId: backupSetId, markers });
         manifests.set(recoveryPointId, manifest);
         await catalog.recordRecoveryPoint(manifest, 'main');
         await catalog.finishRun(runId, { state: 'succeeded', error: null, recoveryPointId });
       }
-      return setId;
+      return backupSetId;
     };
-    const peerImageOf = async (setId: string): Promise<string> => {
-      const { members } = await catalog.getSet(setId);
+    const peerImageOf = async (backupSetId: string): Promise<string> => {
+      const { members } = await catalog.getSet(backupSetId);
       return members.find(({ serverName }) => serverName === 'web01')?.recoveryPointId ?? '';
     };
 

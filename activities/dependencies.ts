@@ -4,6 +4,7 @@ import type { ServerRef } from '../src/contracts/server';
 import type { SecretStore } from '../src/credentials/secret-store';
 import type { GuestAgent } from '../src/guests/guest-agent';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
+import type { ReadMarkers } from '../src/probes/probe';
 import type { ProfileSource } from '../src/profiles/profile-source';
 import type { DataRepository } from '../src/repositories/data/data-repository';
 import type { OffsiteRepository } from '../src/repositories/offsite/offsite-repository';
@@ -29,6 +30,7 @@ export interface ActivityDependencies {
   dataRepository(): Promise<DataRepository>;
   /** Throws `OFFSITE_NOT_CONFIGURED`. */
   offsiteRepository(name: string): Promise<OffsiteRepository>;
+  readonly readMarkers: ReadMarkers;
   readonly profiles: ProfileSource;
   /** One that this worker knows. Throws `SECRET_STORE_NOT_CONFIGURED`, `SECRET_STORE_INVALID`. */
   secretStore(name: string): Promise<SecretStore>;

@@ -1,8 +1,10 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { ERROR_CODES } from '../src/contracts/error-codes';
 import { ModosuError } from '../src/contracts/errors';
 import type { MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob } from '../src/contracts/reading';
 import type { CommandResult, GuestAgent } from '../src/guests/guest-agent';
+import { readMarkers } from '../src/probes/read-markers';
 import { boundedProgram } from '../test/support/bounded-program';
 import { madeUpMarker } from '../test/support/made-up-relations';
 import { relationLab, type RelationLab } from '../test/support/relation-lab';
@@ -32,6 +34,7 @@ interface Host {
 
 async function asked(specs: readonly MarkerSpec[], agent: GuestAgent, { inspect }: Host = {}) {
   const lab = await relationLab([], {
+    readMarkers,
     hypervisor: async (name: string) => {
       if (name !== 'hv1') throw new ModosuError('HYPERVISOR_NOT_CONFIGURED', `no ${name}`);
       return { guestAgent: () => agent, inspect: inspect ?? (() => Promise.reject(new Error('nobody needs to look'))) } as never;
@@ -77,6 +80,7 @@ describe('markers of one server', () => {
     const agent = agentThat((name) => ({ stdout: name.startsWith('large') ? 'x'.repeat(16 * 1024 + 1) : 'é'.repeat(8 * 1024) }));
     const { readings } = await asked([text('large'), text('fits')], agent);
     expect(readings['large']).toMatchObject({ state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE', message: expect.stringContaining('more than 16 KiB: xxx') });
+    expect(ERROR_CODES.PROBE_OUTPUT_TOO_LARGE.hint).toContain('a value has at most 16 KiB');
     expect(readings['fits']).toMatchObject({ state: 'read', value: 'é'.repeat(8 * 1024) });
     expect((readings['fits'] as { readonly raw: string }).raw.length).toBeLessThanOrEqual(1024);
   });

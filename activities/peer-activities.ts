@@ -3,7 +3,7 @@ import { isModosuError } from '../src/contracts/errors';
 import type { MarkerReading, MarkerSpec } from '../src/contracts/profile';
 import type { ProbeJob, ReadCounts, StepProgram } from '../src/contracts/reading';
 import { cleanWords } from '../src/contracts/text';
-import { IN_A_GUEST, readMarkers, type ProbeFacts, type ProbeTarget } from '../src/probes/probe';
+import { IN_A_GUEST, type ProbeFacts, type ProbeTarget, type ReadMarkers } from '../src/probes/probe';
 import { programInGuest } from './guest-programs';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
@@ -28,7 +28,7 @@ export class PeerCalls implements PeerActivities {
       const needsDefinition = specs.some(({ probe }) => probe.kind === 'fact' && probe.fact === 'generation-id');
       const facts = needsDefinition ? await this.factsOf(target) : {};
       const asked = { agent, address: target.address, facts, now: () => new Date() };
-      const readings = (await readPatiently(specs, asked, signal)).map(bounded);
+      const readings = (await readPatiently(this.deps.readMarkers, specs, asked, signal)).map(bounded);
       const named = Object.fromEntries(specs.map(({ name }, index) => [name, readings[index] as MarkerReading]));
       await this.deps.catalog.recordReadings(
         occasion,
@@ -58,7 +58,12 @@ export class PeerCalls implements PeerActivities {
  * Those for which there was no answer in time are asked once more, one after the other: a server that was busy for a moment is no reason to refuse a plan, or to
  * stop a run that has one. An agent that is silent is none that is busy.
  */
-async function readPatiently(specs: readonly MarkerSpec[], target: ProbeTarget, signal: AbortSignal): Promise<readonly MarkerReading[]> {
+async function readPatiently(
+  readMarkers: ReadMarkers,
+  specs: readonly MarkerSpec[],
+  target: ProbeTarget,
+  signal: AbortSignal,
+): Promise<readonly MarkerReading[]> {
   const readings = await readMarkers(specs, target, { concurrency: CONCURRENCY, deadlineMs: DEADLINE_MS, signal });
   // Questions stand in a row before an agent: behind one that it is silent to, the others are late.
   const isSilent = readings.some((reading) => reading.state === 'failed' && reading.code === 'AGENT_SILENT');

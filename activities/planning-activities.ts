@@ -5,6 +5,7 @@ import type {
   FetchForPlan,
   PlanningActivities,
   PlanSource,
+  PlanSubject,
   RunTrace,
   UndoSource,
 } from '../src/contracts/activities/planning';
@@ -85,12 +86,7 @@ export class PlanningJudgements implements PlanningActivities {
         : await catalog.getRecoveryPoint(recoveryPointId);
     requireImage(point, server);
     return {
-      planId,
-      runId: newId('run'),
-      serverId,
-      serverName: server.name,
-      uuid: server.uuid,
-      hypervisor: server.hypervisor,
+      ...subjectOf(planId, server),
       repository: point.repository,
       recoveryPointId: point.id,
       keepDisks,
@@ -145,12 +141,7 @@ export class PlanningJudgements implements PlanningActivities {
     requireDataPoint(point, server, dataSet);
     requireSelectable(point, selection);
     return {
-      planId,
-      runId: newId('run'),
-      serverId,
-      serverName: server.name,
-      uuid: server.uuid,
-      hypervisor: server.hypervisor,
+      ...subjectOf(planId, server),
       point,
       item: { dataSet: point.declared, recoveryPointId: point.id, snapshotId: point.snapshotId, content: point.content, selection },
       selection,
@@ -177,12 +168,7 @@ export class PlanningJudgements implements PlanningActivities {
     ]);
     requireUndoable(wayBack, open);
     return {
-      planId,
-      runId: newId('run'),
-      serverId,
-      serverName: server.name,
-      uuid: server.uuid,
-      hypervisor: server.hypervisor,
+      ...subjectOf(planId, server),
       lineageId: server.lineageId,
       wayBack,
       undoneRun: { kind: run.kind, reason: run.reason },
@@ -310,6 +296,15 @@ function declaredOf({ protection }: ServerRecord, { credentials: remembered = []
   const credentials = (protection.credentials ?? []).filter(({ account }) => remembered.some((one) => one.account === account));
   return credentials.length === 0 ? {} : { credentials };
 }
+
+const subjectOf = (planId: string, { id, name, uuid, hypervisor }: ServerRecord): PlanSubject => ({
+  planId,
+  runId: newId('run'),
+  serverId: id,
+  serverName: name,
+  uuid,
+  hypervisor,
+});
 
 const decommissionedOf = ({ decommissioned }: ServerRecord): Pick<PlanSource, 'decommissioned'> => (decommissioned === null ? {} : { decommissioned });
 

@@ -45,7 +45,7 @@ describe('a plan and a run of a restore set', () => {
       [follower.id, await imageOf(follower, ofFollower, ofLeader)],
     ]);
     const basis: SetBasis = 'freeze';
-    const { setId } = await catalog.acceptRestoreSet({
+    const { restoreSetId } = await catalog.acceptRestoreSet({
       actor: 'alice',
       idempotencyKey: null,
       requestDigest: 'd',
@@ -55,9 +55,9 @@ describe('a plan and a run of a restore set', () => {
       incidentAt: null,
       leaveChanges: false,
     });
-    const { members } = await catalog.getRestoreSet(setId);
+    const { members } = await catalog.getRestoreSet(restoreSetId);
     set = {
-      id: setId,
+      id: restoreSetId,
       basis,
       members: members.map((one) => ({ ...one, server: one.serverName, planId: one.planId ?? '', recoveryPointId: one.recoveryPointId ?? '' })),
     };
@@ -105,7 +105,7 @@ describe('a plan and a run of a restore set', () => {
   describe('of which only the first is restored, and the other is made anew from it', () => {
     const planned = async (now: string) => {
       const point = await imageOf(leader, '5', '5');
-      const { setId } = await catalog.acceptRestoreSet({
+      const { restoreSetId } = await catalog.acceptRestoreSet({
         actor: 'alice',
         idempotencyKey: null,
         requestDigest: 'd',
@@ -118,10 +118,10 @@ describe('a plan and a run of a restore set', () => {
         incidentAt: null,
         leaveChanges: false,
       });
-      const [first] = (await catalog.getRestoreSet(setId)).members;
+      const [first] = (await catalog.getRestoreSet(restoreSetId)).members;
       if (first?.planId == null) throw new Error('no plan');
       await catalog.recordReadings(first.planId, [count('db01-web01', FOLLOWER, 'peer', now)]);
-      set = { id: setId, basis: 'reseed', members: [{ server: LEADER, serverId: leader.id, planId: first.planId, recoveryPointId: point }] };
+      set = { id: restoreSetId, basis: 'reseed', members: [{ server: LEADER, serverId: leader.id, planId: first.planId, recoveryPointId: point }] };
       return judged(leader);
     };
 

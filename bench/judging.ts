@@ -14,7 +14,8 @@ import type { SideReadings } from '../src/contracts/reading';
 import type { Relation } from '../src/contracts/relation';
 import { judgeEstate } from '../src/domain/relations/judge-estate';
 import { judgedPairs } from '../src/domain/relations/pairs';
-import { directoryProfiles, type ProfileSource } from '../src/profiles/profile-source';
+import { directoryProfiles } from '../src/profiles/directory-profile-source';
+import type { ProfileSource } from '../src/profiles/profile-source';
 import { startTestPostgres } from '../test/support/postgres';
 import { summarise, type Summary } from './statistics';
 

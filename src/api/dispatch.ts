@@ -17,14 +17,14 @@ export async function dispatchRun(dependencies: ApiDependencies, accepted: Accep
 }
 
 /** The same for a set: first what brings its runs together, then the runs. Where the first cannot be started, all wait for the dispatcher. */
-export async function dispatchSet(dependencies: ApiDependencies, setId: string): Promise<void> {
+export async function dispatchSet(dependencies: ApiDependencies, backupSetId: string): Promise<void> {
   const { catalog, runStarter, log } = dependencies;
   try {
-    const { set, runs } = await catalog.getDispatchableSet(setId);
+    const { set, runs } = await catalog.getDispatchableSet(backupSetId);
     await runStarter.startSet(set);
     await Promise.all(runs.map(({ input }) => dispatchRun(dependencies, { runId: input.runId, replayed: false })));
   } catch (error) {
-    log.warn({ setId, code: toModosuError(error).code, error: String(error) }, 'backup set accepted but not started yet; a worker will start it');
+    log.warn({ backupSetId, code: toModosuError(error).code, error: String(error) }, 'backup set accepted but not started yet; a worker will start it');
   }
 }
 

@@ -6,10 +6,10 @@ import { alertChanges, conditionsOf, LONGEST_PAUSE_MS, OUTDATED_AFTER_MS } from 
 import { judgeProtection, protectedServer } from '../domain/protection-status';
 import { alertMessage, alertRow, alertView, attempted, attemptEnded, deliveryRow } from './alert-row';
 import type { AlertCatalog } from './port/alerts';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { AlertDeliveryEntity, AlertEntity, ServerEntity, type AlertDeliveryRow } from './entities';
 import { readPolicies, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { readProtectionFacts } from './protection-store';
 import type { SharedNow } from './shared-now';
 import { serverRecord } from './views';
@@ -66,29 +66,22 @@ export function alertStore(database: Database, sharedNow: SharedNow): AlertCatal
       }),
 
     listAlerts: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('alerts', page.cursor);
-        const query = manager.createQueryBuilder(AlertEntity, 'alert').orderBy('alert.raisedAt', 'DESC').addOrderBy('alert.id', 'DESC').limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('alert.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere({ clearedAt: state === 'open' ? IsNull() : Not(IsNull()) });
-        if (after !== null) query.andWhere('(alert.raisedAt, alert.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const deliveries = await manager.find(AlertDeliveryEntity, { where: { alertId: In(rows.map(({ id }) => id)) } });
-        const names = await serverNames(
-          manager,
-          rows.map((row) => row.serverId),
-        );
-        return toPage(
-          rows,
-          page,
-          (row) =>
+      database.read((manager) => {
+        const clearedAt = state === undefined ? undefined : state === 'open' ? IsNull() : Not(IsNull());
+        return newestFirst(manager, { entity: AlertEntity, kind: 'alerts', by: 'raisedAt' }, { serverId, clearedAt }, page, async (rows) => {
+          const deliveries = await manager.find(AlertDeliveryEntity, { where: { alertId: In(rows.map(({ id }) => id)) } });
+          const names = await serverNames(
+            manager,
+            rows.map((row) => row.serverId),
+          );
+          return rows.map((row) =>
             alertView(
               row,
               names.get(row.serverId) ?? '',
               deliveries.filter(({ alertId }) => alertId === row.id),
             ),
-          ({ raisedAt, id }) => timeCursor('alerts', { at: raisedAt, id }),
-        );
+          );
+        });
       }),
   };
 }

@@ -5,12 +5,12 @@ import type { BackupImageInput, StartableRun } from '../contracts/workflows';
 import { memberInput, groupNotFound, newSet, setBusy, setInput, setNotFound, setRefused, setRequested } from './backup-set-rows';
 import { setViews } from './backup-set-views';
 import type { AcceptBackupSetRequest, Catalog } from './catalog';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { requireInService } from '../domain/retention/decommissioning';
 import { BackupGroupEntity, BackupSetEntity, RunEntity, ServerEntity, type BackupSetRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { readGroups, readPolicies } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { policyRecord } from './policy-row';
 import { holdInventory, insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
 import { serverRecord } from './views';
@@ -45,23 +45,11 @@ export function backupSetStore(database: Database, now: () => Date): BackupSetMe
       }),
 
     listSets: ({ group }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('backup-sets', page.cursor);
-        const query = manager
-          .createQueryBuilder(BackupSetEntity, 'set')
-          .orderBy('set.requestedAt', 'DESC')
-          .addOrderBy('set.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (group !== undefined) query.andWhere('set.groupName = :group', { group });
-        if (after !== null) query.andWhere('(set.requestedAt, set.id) < (:at, :id)', after);
-        const { items, nextCursor } = toPage(
-          await query.getMany(),
-          page,
-          (row) => row,
-          ({ requestedAt, id }) => timeCursor('backup-sets', { at: requestedAt, id }),
-        );
-        return { items: await setViews(manager, items), nextCursor };
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: BackupSetEntity, kind: 'backup-sets', by: 'requestedAt' }, { groupName: group }, page, (rows) =>
+          setViews(manager, rows),
+        ),
+      ),
 
     newestSets: (groups) =>
       database.read(async (manager) => {
@@ -99,15 +87,15 @@ async function acceptSet(
   transaction: Transaction,
   request: AcceptBackupSetRequest,
   now: Date,
-): Promise<{ readonly setId: string; readonly replayed: boolean }> {
+): Promise<{ readonly backupSetId: string; readonly replayed: boolean }> {
   const { manager, audit } = transaction;
-  const setId = newId('set');
-  const earlier = await claimIdempotencyKey(manager, request, setId, now);
-  if (earlier !== null) return { setId: earlier, replayed: true };
+  const backupSetId = newId('set');
+  const earlier = await claimIdempotencyKey(manager, request, backupSetId, now);
+  if (earlier !== null) return { backupSetId: earlier, replayed: true };
   const { servers: names } = await requireGroup(manager, request.group);
   const servers = (await manager.find(ServerEntity, { where: { name: In([...names]) }, order: { id: 'ASC' } })).map(serverRecord);
   const policies = (await readPolicies(manager)).map(policyRecord);
-  const set = newSet(setId, request, now);
+  const set = newSet(backupSetId, request, now);
   const inputs: BackupImageInput[] = [];
   const busy: ModosuError[] = [];
   // Before any lock: nobody takes one of them out of service meanwhile.
@@ -121,7 +109,7 @@ async function acceptSet(
   await manager.insert(BackupSetEntity, set);
   for (const input of inputs) await insertRun(transaction, request, { kind: 'backup-image', input }, NOTHING_REFERRED_TO);
   audit(setRequested(set, request.actor, inputs, request.allowCrashConsistent));
-  return { setId, replayed: false };
+  return { backupSetId, replayed: false };
 }
 
 /** All that are busy are named at once: whoever waits for them wants to know. */

@@ -18,12 +18,12 @@ import {
   requireSameChange,
   requireUninterrupted,
 } from './change-rows';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { requireInService } from '../domain/retention/decommissioning';
 import { AppliedChangeEntity, ConfigurationChangeEntity, RunEntity, ServerEntity, ServerLockEntity, type ConfigurationChangeRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { readPolicies, requireServer } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { policyRecord } from './policy-row';
 import { holdInventory } from './run-acceptance-store';
 import { lockRun, requireHold } from './run-store';
@@ -94,24 +94,11 @@ export function changeStore(database: Database, now: () => Date): ChangeCatalog 
     getChange: (id) => database.read(async (manager) => viewOf(manager, await requireChange(manager, id), now())),
 
     listChanges: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('changes', page.cursor);
-        const query = manager
-          .createQueryBuilder(ConfigurationChangeEntity, 'change')
-          .orderBy('change.openedAt', 'DESC')
-          .addOrderBy('change.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('change.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere('change.state = :state', { state });
-        if (after !== null) query.andWhere('(change.openedAt, change.id) < (:at, :id)', after);
-        const { items, nextCursor } = toPage(
-          await query.getMany(),
-          page,
-          (row) => row,
-          ({ openedAt, id }) => timeCursor('changes', { at: openedAt, id }),
-        );
-        return { items: await views(manager, items, now()), nextCursor };
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: ConfigurationChangeEntity, kind: 'changes', by: 'openedAt' }, { serverId, state }, page, (rows) =>
+          views(manager, rows, now()),
+        ),
+      ),
 
     changesAt: (serverId, at, lineageId) =>
       database.read(async (manager) => {

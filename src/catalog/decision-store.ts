@@ -53,9 +53,14 @@ export async function decideIn({ manager, audit }: Transaction, request: Decisio
   const kind = decisionMeant(run, request.kind, await manager.existsBy(RunDecisionEntity, { runId, kind: 'sign-off-live' }));
   const isDecided = await manager.existsBy(RunDecisionEntity, { runId, kind });
   if (!mustBeDecided(run, kind, isDecided)) return;
-  const setId = restoreSetOf(run);
-  if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && (await manager.existsBy(RestoreSetEntity, { id: setId, state: 'running' }))) {
-    throw goesLiveWithSet(runId, setId);
+  const restoreSetId = restoreSetOf(run);
+  if (
+    kind === 'go-live' &&
+    restoreSetId !== null &&
+    restoreSetId !== request.restoreSetId &&
+    (await manager.existsBy(RestoreSetEntity, { id: restoreSetId, state: 'running' }))
+  ) {
+    throw goesLiveWithSet(runId, restoreSetId);
   }
   const notApplied = notAppliedWith(runId, kind, request.notApplied, request.notApplied === undefined ? [] : await changesAskedOf(manager, run));
   const reason = storableText(request.reason);

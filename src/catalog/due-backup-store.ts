@@ -10,7 +10,6 @@ import { backupDataInput, backupInput } from './acceptance';
 import { changesToImage } from './change-facts';
 import type { AcceptedRun, ServerRecord } from './catalog';
 import type { ScheduleCatalog } from './port/schedules';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import {
   dueBackupView,
@@ -26,6 +25,7 @@ import {
 } from './due-backup-row';
 import { DueBackupEntity, RunEntity, ServerEntity, type DueBackupRow, type PolicyRow } from './entities';
 import { readHypervisors, readPolicies, readRepositories, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { holdInventory, insertRun, lockServer, NOTHING_REFERRED_TO } from './run-acceptance-store';
 import { policyRecord } from './policy-row';
 import { serverRecord } from './views';
@@ -107,24 +107,15 @@ export function dueBackupStore(database: Database, now: () => Date): ScheduleCat
     },
 
     listDueBackups: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('due-backups', page.cursor);
-        const query = manager.createQueryBuilder(DueBackupEntity, 'due').orderBy('due.dueAt', 'DESC').addOrderBy('due.id', 'DESC').limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('due.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere('due.state = :state', { state });
-        if (after !== null) query.andWhere('(due.dueAt, due.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const names = await serverNames(
-          manager,
-          rows.map((row) => row.serverId),
-        );
-        return toPage(
-          rows,
-          page,
-          (row) => dueBackupView(row, names.get(row.serverId) ?? ''),
-          ({ dueAt, id }) => timeCursor('due-backups', { at: dueAt, id }),
-        );
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: DueBackupEntity, kind: 'due-backups', by: 'dueAt' }, { serverId, state }, page, async (rows) => {
+          const names = await serverNames(
+            manager,
+            rows.map((row) => row.serverId),
+          );
+          return rows.map((row) => dueBackupView(row, names.get(row.serverId) ?? ''));
+        }),
+      ),
   };
 }
 

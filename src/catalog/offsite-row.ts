@@ -15,10 +15,12 @@ import type {
 import type { RecoveryPointView } from '../contracts/recovery-point';
 import { quoted } from '../contracts/text';
 import type { OffsitePolicy } from '../contracts/policy';
-import { pauseBeforeCopy, waitsForCopy, type OffsitePoint } from '../domain/offsite/copies';
+import { waitsForCopy, type OffsitePoint } from '../domain/offsite/copies';
+import { afterStop, isDamagedCopy } from '../domain/offsite/stopped-copies';
 import { partToRead } from '../domain/verification/verification';
 import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
 import type { KnownToRetention } from './port/retention';
+import { askedFor, queuedWorkView } from './queued-work';
 import { retentionPoint, type RetentionColumns } from './retention-facts';
 import { iso, recoveryPointView } from './views';
 import { storableError } from './storable-error';
@@ -27,9 +29,6 @@ import { storableError } from './storable-error';
 
 /** Who copies what a policy asks for, and lets copies go. */
 export const OFFSITE = 'offsite';
-
-/** What is no fault of what is copied: its place is away. */
-const AWAY: ReadonlySet<string> = new Set(['OFFSITE_OFFLINE', 'OFFSITE_UNREACHABLE', 'OFFSITE_LOCKED', 'RUN_CANCELLED', 'RUN_ENDED_OUTSIDE']);
 
 export const stateOfLook = (problem: ErrorSummary | null): OffsiteState =>
   problem === null ? 'here' : problem.code === 'OFFSITE_OFFLINE' ? 'offline' : 'unreachable';
@@ -63,14 +62,6 @@ export const offsiteView = (row: OffsiteRepositoryRow, copies: readonly OffsiteC
     damaged: copies.filter((copy) => copy.offsite === row.name && isDamagedCopy(copy)).length,
   };
 };
-
-/** Found so by a check, or by the attempt to make it again. */
-const isDamagedCopy = ({ state, problem }: OffsiteCopyRow): boolean => state === 'damaged' || (state !== 'deleted' && problem?.code === DAMAGE);
-
-const DAMAGE = 'RECOVERY_POINT_CORRUPT';
-const NOT_AGAIN = ' It could not be made anew: ';
-/** Each attempt reads all of it, and changes nothing as long as nobody has taken away what is damaged. */
-const PAUSE_AFTER_DAMAGE_MS = 24 * 3_600_000;
 
 export const copyView = (row: OffsiteCopyRow): RecoveryPointCopy => ({
   offsite: row.offsite,
@@ -126,21 +117,10 @@ export const copyMade = (row: OffsiteCopyRow, { snapshotIds, copiedAt, sizeBytes
 });
 
 /** What becomes of one whose transfer has ended before it was whole. */
-export function copyStopped(row: OffsiteCopyRow, error: ErrorSummary | null, now: Date): OffsiteCopyRow {
-  const ended = error === null ? null : { code: error.code, message: storableText(error.message) };
-  const problem = stillDamaged(row, ended) ?? ended;
-  if (ended === null || AWAY.has(ended.code)) return { ...row, state: 'waiting', nextAttemptAt: null, problem };
-  const attempts = row.attempts + 1;
-  const pauseMs = ended.code === DAMAGE ? Math.max(PAUSE_AFTER_DAMAGE_MS, pauseBeforeCopy(attempts)) : pauseBeforeCopy(attempts);
-  return { ...row, state: 'failed', attempts, nextAttemptAt: new Date(now.getTime() + pauseMs), problem };
-}
-
-/** That a copy is damaged stays known until it is whole: what others share with it is believed otherwise. Null: it was not, or the end says so itself. */
-function stillDamaged({ problem }: OffsiteCopyRow, ended: OffsiteCopyRow['problem']): OffsiteCopyRow['problem'] {
-  if (problem?.code !== DAMAGE || ended?.code === DAMAGE) return null;
-  const [damage = ''] = problem.message.split(NOT_AGAIN);
-  return { code: DAMAGE, message: ended === null ? damage : storableText(`${damage}${NOT_AGAIN}${ended.code}: ${ended.message}`) };
-}
+export const copyStopped = (row: OffsiteCopyRow, error: ErrorSummary | null, now: Date): OffsiteCopyRow => ({
+  ...row,
+  ...afterStop(row, error === null ? null : { code: error.code, message: storableText(error.message) }, now),
+});
 
 export const copyDamaged = (row: OffsiteCopyRow, why: { readonly code: string; readonly message: string }): OffsiteCopyRow => ({
   ...row,
@@ -174,17 +154,7 @@ export function newTransfer(wanted: WantedTransfer, asked: { readonly actor: str
     hypervisor,
     part: part?.number ?? null,
     parts: part?.of ?? null,
-    state: 'waiting',
-    waitsFor: null,
-    cancelRequested: false,
-    requestedBy: storableText(asked.actor, 256),
-    reason: storableText(asked.reason),
-    requestedAt: now,
-    startedAt: null,
-    finishedAt: null,
-    doneBytes: null,
-    totalBytes: null,
-    error: null,
+    ...askedFor({ requestedBy: asked.actor, reason: asked.reason }, now),
   };
 }
 
@@ -196,15 +166,7 @@ export const transferView = (row: OffsiteTransferRow, serverName: string | null)
   serverName,
   recoveryPointId: row.recoveryPointId,
   state: row.state,
-  waitsFor: row.waitsFor,
-  requestedBy: row.requestedBy,
-  reason: row.reason,
-  requestedAt: row.requestedAt.toISOString(),
-  startedAt: iso(row.startedAt),
-  finishedAt: iso(row.finishedAt),
-  doneBytes: row.doneBytes,
-  totalBytes: row.totalBytes,
-  error: row.error,
+  ...queuedWorkView(row),
 });
 
 export const transferInput = (row: OffsiteTransferRow, find: (id: string) => RecoveryPointRow | undefined): TransferInput => ({
@@ -291,61 +253,8 @@ export function keptForCopy(
   return known.map((point) => (point.inUseBy === null && waits.has(point.id) ? { ...point, inUseBy: `it is not copied to ${offsite.repository} yet` } : point));
 }
 
-/** What can be restored from an off-site repository alone: the newest image with all that it builds on, and the newest of each data set. */
-export function newestWhole(
-  rows: readonly RecoveryPointRow[],
-  copies: readonly OffsiteCopyRow[],
-  offsite: string,
-  until: string | null,
-): { readonly image: string | null; readonly data: readonly { readonly dataSet: string; readonly recoveryPointId: string }[] } {
-  const copied = new Set(copies.filter((copy) => copy.offsite === offsite && copy.state === 'copied').map(({ recoveryPointId }) => recoveryPointId));
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  const isWhole = ({ id, parentId }: RecoveryPointRow): boolean => {
-    if (!copied.has(id)) return false;
-    const parent = parentId === null ? null : byId.get(parentId);
-    return parent === null || (parent !== undefined && isWhole(parent));
-  };
-  const whole = rows
-    .filter((row) => row.purpose !== 'safety' && (until === null || row.pointInTime <= new Date(until)) && isWhole(row))
-    .toSorted((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
-  const dataSets = [...new Set(whole.flatMap(({ dataSet }) => dataSet ?? []))].sort();
-  return {
-    image: whole.find(({ kind }) => kind === 'image')?.id ?? null,
-    data: dataSets.map((dataSet) => ({ dataSet, recoveryPointId: whole.find((row) => row.dataSet === dataSet)?.id ?? '' })),
-  };
-}
-
 export const transferNotFound = (id: string): ModosuError =>
   new ModosuError('TRANSFER_NOT_FOUND', `There is no transfer ${quoted(id)} in the catalogue.`, { context: { transferId: id.slice(0, 128) } });
 
 export const transferFinished = ({ id, state }: Pick<OffsiteTransferRow, 'id' | 'state'>): ModosuError =>
   new ModosuError('TRANSFER_FINISHED', `Transfer ${id} has ended (${state}). Nothing was changed.`, { context: { transferId: id } });
-
-/** Throws `OFFSITE_COPY_NOT_FOUND` where one of them has no whole copy there. */
-export function requireCopied(ids: readonly string[], copies: readonly OffsiteCopyRow[], offsite: string): void {
-  const whole = new Set(copies.filter((copy) => copy.offsite === offsite && copy.state === 'copied').map(({ recoveryPointId }) => recoveryPointId));
-  const lacking = ids.find((id) => !whole.has(id));
-  if (lacking === undefined) return;
-  throw new ModosuError('OFFSITE_COPY_NOT_FOUND', `There is no whole copy of recovery point ${lacking} in ${offsite}.`, {
-    context: { recoveryPointId: lacking, offsite },
-  });
-}
-
-/** Throws `RECOVERY_POINT_NOT_USABLE` for what cannot be copied. */
-export function requireCopyable(rows: readonly Pick<RecoveryPointRow, 'id' | 'state'>[]): void {
-  const not = rows.find(({ state }) => state !== 'usable');
-  if (not === undefined) return;
-  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${not.id} is ${not.state}: it cannot be copied.`, {
-    context: { recoveryPointId: not.id },
-  });
-}
-
-/** Throws `RECOVERY_POINT_NOT_USABLE` while files of it are being removed: they would take what is fetched with them. */
-export function requireNotRemoving(rows: readonly Pick<RecoveryPointRow, 'id' | 'state' | 'removedAt'>[]): void {
-  const going = rows.find(({ state, removedAt }) => state === 'deleted' && removedAt === null);
-  if (going === undefined) return;
-  throw new ModosuError('RECOVERY_POINT_NOT_USABLE', `Recovery point ${going.id} is deleted, and its files are being removed just now.`, {
-    hint: 'Try again in a minute.',
-    context: { recoveryPointId: going.id },
-  });
-}

@@ -2,7 +2,6 @@ import { In, LessThan, Not, type EntityManager } from 'typeorm';
 import type { FetchedPoint } from '../contracts/offsite-copies';
 import type { Catalog, ServerRecord } from './catalog';
 import { chainOf, handDown } from './chain-store';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import {
   OffsiteCopyEntity,
@@ -15,6 +14,7 @@ import {
   type RecoveryPointRow,
 } from './entities';
 import { requireServer, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { offsiteView, transferView } from './offsite-row';
 import {
   adoptCopy,
@@ -118,29 +118,15 @@ export function offsiteStore(database: Database, sharedNow: SharedNow): OffsiteM
       }),
 
     listTransfers: ({ serverId, state, offsite }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('transfers', page.cursor);
-        const query = manager
-          .createQueryBuilder(OffsiteTransferEntity, 'transfer')
-          .orderBy('transfer.requestedAt', 'DESC')
-          .addOrderBy('transfer.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('transfer.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere('transfer.state = :state', { state });
-        if (offsite !== undefined) query.andWhere('transfer.offsite = :offsite', { offsite });
-        if (after !== null) query.andWhere('(transfer.requestedAt, transfer.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const names = await serverNames(
-          manager,
-          rows.flatMap((row) => row.serverId ?? []),
-        );
-        return toPage(
-          rows,
-          page,
-          (row) => transferView(row, row.serverId === null ? null : (names.get(row.serverId) ?? '')),
-          ({ requestedAt, id }) => timeCursor('transfers', { at: requestedAt, id }),
-        );
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: OffsiteTransferEntity, kind: 'transfers', by: 'requestedAt' }, { serverId, state, offsite }, page, async (rows) => {
+          const names = await serverNames(
+            manager,
+            rows.flatMap((row) => row.serverId ?? []),
+          );
+          return rows.map((row) => transferView(row, row.serverId === null ? null : (names.get(row.serverId) ?? '')));
+        }),
+      ),
 
     retireCopies: () => alone(retireCopies),
   };

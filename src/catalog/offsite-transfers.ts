@@ -6,6 +6,8 @@ import type { FetchedPoint, MadeCopy, TransferInput, TransferKind, TransferOutco
 import type { Policy } from '../contracts/policy';
 import { chainToCopy, isCheckDue, nextCopy, outdatedCopies, pauseBeforeCopy, type NextCopy, type OffsitePoint } from '../domain/offsite/copies';
 import { givesWay, heldBackBy } from '../domain/offsite/lanes';
+import { requireCopyable, requireNotRemoving } from '../domain/offsite/movable';
+import { newestWhole, requireCopied } from '../domain/offsite/whole-copies';
 import type { Actor, Catalog, ServerRecord } from './catalog';
 import type { OffsiteCopyRow, OffsiteRepositoryRow, OffsiteTransferRow, RecoveryPointRow } from './entities';
 import {
@@ -15,13 +17,9 @@ import {
   copyStopped,
   looked,
   newCopy,
-  newestWhole,
   newTransfer,
   OFFSITE,
   offsitePoints,
-  requireCopied,
-  requireCopyable,
-  requireNotRemoving,
   storedTransferOutcome,
   transferCancelledBefore,
   transferDetails,

@@ -11,11 +11,11 @@ import { isBodyOf } from '../domain/planning/usable-plan';
 import { sha256Of } from '../system/sha256';
 import type { AcceptPlanRequest, Actor } from './catalog';
 import type { PlanCatalog } from './port/plans';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database } from './database';
 import { OffsiteRepositoryEntity, RestorePlanEntity, type PlanRequest, type RecoveryPointRow, type RestorePlanRow } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { offsiteNotConfigured } from '../contracts/not-declared';
 import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
@@ -113,29 +113,21 @@ export function planStore(database: Database, now: () => Date): PlanCatalog {
       }),
 
     listPlans: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('restore-plans', page.cursor);
-        const query = manager
-          .createQueryBuilder(RestorePlanEntity, 'plan')
-          .select(SUMMARY_COLUMNS.map((column) => `plan.${column}`))
-          .orderBy('plan.createdAt', 'DESC')
-          .addOrderBy('plan.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('plan.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere('plan.state = :state', { state });
-        if (after !== null) query.andWhere('(plan.createdAt, plan.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const names = await serverNames(
+      database.read((manager) =>
+        newestFirst(
           manager,
-          rows.map((row) => row.serverId),
-        );
-        return toPage(
-          rows,
+          { entity: RestorePlanEntity, kind: 'restore-plans', by: 'createdAt', columns: SUMMARY_COLUMNS },
+          { serverId, state },
           page,
-          (row) => planSummary(row, names.get(row.serverId) ?? ''),
-          ({ createdAt, id }) => timeCursor('restore-plans', { at: createdAt, id }),
-        );
-      }),
+          async (rows) => {
+            const names = await serverNames(
+              manager,
+              rows.map((row) => row.serverId),
+            );
+            return rows.map((row) => planSummary(row, names.get(row.serverId) ?? ''));
+          },
+        ),
+      ),
 
     listUnfinishedPlans: (olderThan) =>
       database.read(async (manager) => {

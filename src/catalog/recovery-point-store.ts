@@ -1,4 +1,4 @@
-import { In, IsNull, LessThanOrEqual, type EntityManager } from 'typeorm';
+import { In, IsNull, LessThanOrEqual, Not, type EntityManager } from 'typeorm';
 import { storableText } from '../audit/storable';
 import { ModosuError } from '../contracts/errors';
 import { repositoryNotConfigured } from '../contracts/not-declared';
@@ -9,7 +9,6 @@ import type { Damage } from '../contracts/verification';
 import { recoveryPointNotFound } from '../domain/planning/recovery-point-choice';
 import type { Catalog } from './catalog';
 import { chainOf, damageBelow, damageOfRead, handDown, lockRecoveryPoints, returnExpired } from './chain-store';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import {
   AppliedChangeEntity,
@@ -23,6 +22,7 @@ import {
 import { withFacts } from './generation-store';
 import { forgetCapture, keepMarkers } from './marker-store';
 import { requireServer } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { withCopies } from './offsite-row';
 import { afterReading, stateFound } from './recovery-point-chain';
 import { dataRecoveryPointRow, dataView, imageView, recoveryPointRow } from './views';
@@ -81,28 +81,15 @@ export function recoveryPointStore(database: Database, now: () => Date): Recover
       database.transaction((transaction) => recordData(transaction, manifest, adopted(actor, missing), now)),
 
     listRecoveryPoints: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('recovery-points', page.cursor);
-        const query = manager
-          .createQueryBuilder(RecoveryPointEntity, 'point')
-          .orderBy('point.pointInTime', 'DESC')
-          .addOrderBy('point.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('point.serverId = :serverId', { serverId });
-        if (state === undefined) query.andWhere("point.state <> 'deleted'");
-        else query.andWhere('point.state = :state', { state });
-        if (after !== null) query.andWhere('(point.pointInTime, point.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const copies = await copiesOf(
-          manager,
-          rows.map(({ id }) => id),
-        );
-        return toPage(
-          rows,
-          page,
-          (row) => withCopies(row, copies),
-          ({ pointInTime, id }) => timeCursor('recovery-points', { at: pointInTime, id }),
-        );
+      database.read((manager) => {
+        const where = { serverId, state: state ?? Not<RecoveryPointState>('deleted') };
+        return newestFirst(manager, { entity: RecoveryPointEntity, kind: 'recovery-points', by: 'pointInTime' }, where, page, async (rows) => {
+          const copies = await copiesOf(
+            manager,
+            rows.map(({ id }) => id),
+          );
+          return rows.map((row) => withCopies(row, copies));
+        });
       }),
 
     getRecoveryPoint: (id) => database.read(async (manager) => withCopies(await requireRecoveryPoint(manager, id), await copiesOf(manager, [id]))),

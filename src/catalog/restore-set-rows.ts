@@ -129,14 +129,14 @@ export const setRuns = (row: RestoreSetRow, { names, runs, wayBacks }: RestoreSe
   });
 
 /** The names of exactly those that are restored have to be typed. Throws `CONFIRMATION_MISMATCH`. */
-export function requireConfirmed(setId: string, names: readonly string[], typed: readonly string[]): void {
+export function requireConfirmed(restoreSetId: string, names: readonly string[], typed: readonly string[]): void {
   if (names.length === typed.length && names.every((name) => typed.includes(name))) return;
   throw new ModosuError(
     'CONFIRMATION_MISMATCH',
-    `Restore set ${setId} changes the servers ${namesOf(names, names.length)}, but ${typed.length === 0 ? 'nothing' : namesOf(typed, names.length)} was typed. Nothing was started.`,
+    `Restore set ${restoreSetId} changes the servers ${namesOf(names, names.length)}, but ${typed.length === 0 ? 'nothing' : namesOf(typed, names.length)} was typed. Nothing was started.`,
     {
       hint: `Type each name: ${names.map((name) => `--confirm ${name}`).join(' ')}.`,
-      context: { setId },
+      context: { setId: restoreSetId },
     },
   );
 }
@@ -150,11 +150,13 @@ export function findingsFor({ body }: Pick<RestorePlanView, 'body'>, { override,
 }
 
 /** Whoever overrides what blocks in none of the plans means something else. Throws `REQUEST_INVALID`. */
-export function requireMeant(setId: string, plans: readonly Pick<RestorePlanView, 'body'>[], { override }: FindingsRequest): void {
+export function requireMeant(restoreSetId: string, plans: readonly Pick<RestorePlanView, 'body'>[], { override }: FindingsRequest): void {
   const blocking = new Set(plans.flatMap(({ body }) => (body?.findings ?? []).filter(({ severity }) => severity === 'block').map(({ code }) => code)));
   const wrong = (override?.codes ?? []).find((code) => !blocking.has(code));
   if (wrong === undefined) return;
-  throw new ModosuError('REQUEST_INVALID', `${quoted(wrong)} blocks nothing in the plans of restore set ${setId}.`, { context: { setId } });
+  throw new ModosuError('REQUEST_INVALID', `${quoted(wrong)} blocks nothing in the plans of restore set ${restoreSetId}.`, {
+    context: { setId: restoreSetId },
+  });
 }
 
 /** The set is under way, or over. */
@@ -196,9 +198,9 @@ export const setMoved = ({ id }: RestoreSetRow, move: SetMove, actor: string): A
 };
 
 /** The audit's entry for a refusal, or null when the error is not one. */
-export function restoreSetRefused({ actor, setId, reason }: RunRestoreSetRequest, error: unknown): AuditEvent | null {
+export function restoreSetRefused({ actor, restoreSetId, reason }: RunRestoreSetRequest, error: unknown): AuditEvent | null {
   if (!isModosuError(error) || !isAuditedRefusal(error.code)) return null;
-  return { actor, action: 'restore-set.refused', details: { setId, reason, code: error.code, message: error.message } };
+  return { actor, action: 'restore-set.refused', details: { setId: restoreSetId, reason, code: error.code, message: error.message } };
 }
 
 export const restoreSetNotFound = (id: string): ModosuError =>

@@ -8,7 +8,6 @@ import { nextOfSet, type SetMove } from '../domain/restore-sets/restore-set';
 import { requireUsablePlan } from './acceptance';
 import type { AcceptRestoreSetRequest, Catalog, RunRestoreSetRequest } from './catalog';
 import type { RestoreSetCatalog } from './port/restore-sets';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { decideIn } from './decision-store';
 import {
@@ -23,6 +22,7 @@ import {
 } from './entities';
 import { claimIdempotencyKey } from './idempotency';
 import { requireServer, serverNames } from './inventory-store';
+import { newestFirst } from './newest-first';
 import { requireRecoveryPoint } from './recovery-point-store';
 import {
   decisionReason,
@@ -64,7 +64,7 @@ export function restoreSetStore(database: Database, now: () => Date): RestoreSet
         (await manager.find(RestoreSetEntity, { where: { state: 'running' }, order: { requestedAt: 'ASC', id: 'ASC' } })).map(({ id }) => id),
       ),
 
-    advanceRestoreSet: (setId) => database.transaction((transaction) => advance(transaction, setId, now())),
+    advanceRestoreSet: (restoreSetId) => database.transaction((transaction) => advance(transaction, restoreSetId, now())),
 
     getRestoreSet: (id) =>
       database.read(async (manager) => {
@@ -74,30 +74,19 @@ export function restoreSetStore(database: Database, now: () => Date): RestoreSet
       }),
 
     listRestoreSets: (page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('restore-sets', page.cursor);
-        const query = manager
-          .createQueryBuilder(RestoreSetEntity, 'set')
-          .orderBy('set.requestedAt', 'DESC')
-          .addOrderBy('set.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (after !== null) query.where('(set.requestedAt, set.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const context = await contextOf(manager, rows);
-        return toPage(
-          rows,
-          page,
-          (row) => restoreSetView(row, context),
-          ({ requestedAt, id }) => timeCursor('restore-sets', { at: requestedAt, id }),
-        );
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: RestoreSetEntity, kind: 'restore-sets', by: 'requestedAt' }, {}, page, async (rows) => {
+          const context = await contextOf(manager, rows);
+          return rows.map((row) => restoreSetView(row, context));
+        }),
+      ),
   };
 }
 
 async function acceptSet({ manager, audit }: Transaction, request: AcceptRestoreSetRequest, now: Date): ReturnType<Catalog['acceptRestoreSet']> {
-  const setId = newId('rset');
-  const earlier = await claimIdempotencyKey(manager, request, setId, now);
-  if (earlier !== null) return { setId: earlier, replayed: true };
+  const restoreSetId = newId('rset');
+  const earlier = await claimIdempotencyKey(manager, request, restoreSetId, now);
+  if (earlier !== null) return { restoreSetId: earlier, replayed: true };
   const names = new Map<string, string>();
   for (const { serverId, recoveryPointId } of request.members) {
     const server = await requireServer(manager, serverId);
@@ -105,29 +94,29 @@ async function acceptSet({ manager, audit }: Transaction, request: AcceptRestore
     if (recoveryPointId !== null) requireSuitable(await requireRecoveryPoint(manager, recoveryPointId), server, 'image');
   }
   const planIds = request.members.filter(({ recoveryPointId }) => recoveryPointId !== null).map(() => newId('plan'));
-  const { set, plans } = newRestoreSet(setId, planIds, request, names, now);
+  const { set, plans } = newRestoreSet(restoreSetId, planIds, request, names, now);
   await manager.insert(RestoreSetEntity, set);
   for (const plan of plans) await manager.insert(RestorePlanEntity, plan);
   audit(setPlanned(set, plans, names));
-  return { setId, replayed: false };
+  return { restoreSetId, replayed: false };
 }
 
 /** The set, its plans, then the servers by their ids: so that two sets with the same servers never wait for each other. */
 async function acceptRuns(transaction: Transaction, request: RunRestoreSetRequest, now: Date): ReturnType<Catalog['acceptRestoreSetRuns']> {
   const { manager, audit } = transaction;
-  const { actor, setId, reason, findings } = request;
-  const set = await holdSet(manager, setId);
+  const { actor, restoreSetId, reason, findings } = request;
+  const set = await holdSet(manager, restoreSetId);
   const { names, plans, runs } = await contextOf(manager, [set]);
-  const earlier = await claimIdempotencyKey(manager, request, setId, now);
+  const earlier = await claimIdempotencyKey(manager, request, restoreSetId, now);
   if (earlier !== null) return { runIds: runs.map(({ id }) => id), replayed: true };
   if (set.state !== 'planned') throw setUsed(set);
   requireConfirmed(
-    setId,
+    restoreSetId,
     plans.map((plan) => names.get(plan.serverId) ?? plan.serverId),
     request.confirm,
   );
   const views = new Map(plans.map((plan) => [plan.id, planView(plan, names.get(plan.serverId) ?? plan.serverId)]));
-  requireMeant(setId, [...views.values()], findings);
+  requireMeant(restoreSetId, [...views.values()], findings);
   const requests = plans.map((plan) => ({
     actor,
     idempotencyKey: null,
@@ -138,7 +127,7 @@ async function acceptRuns(transaction: Transaction, request: RunRestoreSetReques
     confirm: names.get(plan.serverId) ?? '',
     hold: true,
     findings: findingsFor(views.get(plan.id) ?? { body: null }, findings),
-    restoreSetId: setId,
+    restoreSetId,
   }));
   // In their order first, and without locks: what is refused is the same each time.
   for (const [index, plan] of plans.entries()) {
@@ -149,15 +138,15 @@ async function acceptRuns(transaction: Transaction, request: RunRestoreSetReques
   for (const one of [...requests].sort((a, b) => (a.serverId < b.serverId ? -1 : 1))) {
     accepted.set(one.planId, (await acceptPlannedIn(transaction, one, now)).runId);
   }
-  await manager.update(RestoreSetEntity, { id: setId }, { state: 'running', runBy: storableText(actor, 256), reason: storableText(reason), runAt: now });
+  await manager.update(RestoreSetEntity, { id: restoreSetId }, { state: 'running', runBy: storableText(actor, 256), reason: storableText(reason), runAt: now });
   const runIds = plans.flatMap(({ id }) => accepted.get(id) ?? []);
   audit(setBegun(set, request, runIds));
   return { runIds, replayed: false };
 }
 
-async function advance(transaction: Transaction, setId: string, now: Date): Promise<SetMove> {
+async function advance(transaction: Transaction, restoreSetId: string, now: Date): Promise<SetMove> {
   const { manager, audit } = transaction;
-  const set = await holdSet(manager, setId);
+  const set = await holdSet(manager, restoreSetId);
   const actor = set.runBy;
   if (set.state !== 'running' || actor === null) return { kind: 'wait' };
   const context = await contextOf(manager, [set]);
@@ -166,7 +155,7 @@ async function advance(transaction: Transaction, setId: string, now: Date): Prom
   const move = nextOfSet(setRuns(set, context, new Set(decisions.map(({ runId }) => runId))));
   try {
     if (move.kind === 'go-live') {
-      await decideIn(transaction, { actor, runId: move.runId, kind: 'go-live', reason: decisionReason(set), restoreSetId: setId }, now);
+      await decideIn(transaction, { actor, runId: move.runId, kind: 'go-live', reason: decisionReason(set), restoreSetId }, now);
     }
   } catch (error) {
     // It was cancelled, or has failed, since it was read: that is known the next time.
@@ -176,10 +165,10 @@ async function advance(transaction: Transaction, setId: string, now: Date): Prom
   if (move.kind === 'cancel') {
     for (const runId of [...move.runIds].sort()) {
       const run = await lockRun(manager, runId);
-      if (!isFinal(run.state)) await askForCancel(transaction, run, actor, `restore set ${setId}: ${move.why}`);
+      if (!isFinal(run.state)) await askForCancel(transaction, run, actor, `restore set ${restoreSetId}: ${move.why}`);
     }
   }
-  if (move.kind === 'end') await manager.update(RestoreSetEntity, { id: setId }, { state: move.state, problem: move.problem, finishedAt: now });
+  if (move.kind === 'end') await manager.update(RestoreSetEntity, { id: restoreSetId }, { state: move.state, problem: move.problem, finishedAt: now });
   const event = setMoved(set, move, actor);
   if (event !== null) audit(event);
   return move;

@@ -6,9 +6,9 @@ import { closeStep, nextStep, stepAction, waitingAfter } from '../domain/steps/s
 import { isFinal } from '../contracts/run';
 import { closeSetOf } from './backup-set-views';
 import type { Actor, Catalog, DispatchableRun } from './catalog';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { RunEntity, RunStepEntity, ServerLockEntity, type RunRow, type ServerLockRow } from './entities';
+import { newestFirst } from './newest-first';
 import { WORKER } from './recovery-point-store';
 import { readRunContexts } from './run-context';
 import { storableError } from './storable-error';
@@ -131,23 +131,13 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         return runView(run, contextOf(run), steps, now());
       }),
 
-    listRuns: (filter, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('runs', page.cursor);
-        const query = manager.createQueryBuilder(RunEntity, 'run').orderBy('run.requestedAt', 'DESC').addOrderBy('run.id', 'DESC').limit(rowsToRead(page));
-        for (const key of ['serverId', 'kind', 'state'] as const) {
-          if (filter[key] !== undefined) query.andWhere(`run.${key} = :${key}`, { [key]: filter[key] });
-        }
-        if (after !== null) query.andWhere('(run.requestedAt, run.id) < (:at, :id)', after);
-        const runs = await query.getMany();
-        const contextOf = await readRunContexts(manager, runs);
-        return toPage(
-          runs,
-          page,
-          (run) => runView(run, contextOf(run), [], now()),
-          ({ requestedAt, id }) => timeCursor('runs', { at: requestedAt, id }),
-        );
-      }),
+    listRuns: ({ serverId, kind, state }, page) =>
+      database.read((manager) =>
+        newestFirst(manager, { entity: RunEntity, kind: 'runs', by: 'requestedAt' }, { serverId, kind, state }, page, async (runs) => {
+          const contextOf = await readRunContexts(manager, runs);
+          return runs.map((run) => runView(run, contextOf(run), [], now()));
+        }),
+      ),
 
     measuredRecoverySeconds: (serverId, kind) =>
       database.read(async (manager) => {

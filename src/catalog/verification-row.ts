@@ -7,6 +7,7 @@ import { bootPlace, DATA_PLACE, imagePlace } from '../domain/verification/turns'
 import { partToRead } from '../domain/verification/verification';
 import type { ServerRecord } from './catalog';
 import type { RecoveryPointRow, VerificationRow } from './entities';
+import { askedFor, queuedWorkView } from './queued-work';
 import { storableError } from './storable-error';
 import { imageView } from './views';
 
@@ -51,22 +52,12 @@ export const ofData = (serverId: string, readBefore: number, everyDays: number, 
 
 const waiting = (
   what: Pick<VerificationRow, 'serverId' | 'kind' | 'recoveryPointId' | 'subject' | 'place' | 'method' | 'part' | 'parts'>,
-  { requestedBy, reason }: Asked,
+  asked: Asked,
   now: Date,
 ): VerificationRow => ({
   id: newId('vrf', now.getTime()),
   ...what,
-  state: 'waiting',
-  waitsFor: null,
-  cancelRequested: false,
-  requestedBy: storableText(requestedBy, 256),
-  reason: storableText(reason),
-  requestedAt: now,
-  startedAt: null,
-  finishedAt: null,
-  doneBytes: null,
-  totalBytes: null,
-  error: null,
+  ...askedFor(asked, now),
   boot: null,
   ofNewest: null,
 });
@@ -79,15 +70,7 @@ export const verificationView = (row: VerificationRow, serverName: string): Veri
   recoveryPointId: row.recoveryPointId,
   method: row.method,
   state: row.state,
-  waitsFor: row.waitsFor,
-  requestedBy: row.requestedBy,
-  reason: row.reason,
-  requestedAt: row.requestedAt.toISOString(),
-  startedAt: row.startedAt?.toISOString() ?? null,
-  finishedAt: row.finishedAt?.toISOString() ?? null,
-  doneBytes: row.doneBytes,
-  totalBytes: row.totalBytes,
-  error: row.error,
+  ...queuedWorkView(row),
   boot: row.boot,
 });
 

@@ -8,12 +8,12 @@ import { bootPlace, DATA_PLACE, isOutdated, nextTurn, placesFoundAway, placesOfR
 import { OWN_FILES } from '../domain/verification/inherited-damage';
 import { AWAY_FOR_MS, dueMoments, isDataDue } from '../domain/verification/verification';
 import type { VerificationCatalog } from './port/verifications';
-import { readTimeCursor, rowsToRead, timeCursor, toPage } from './cursor';
 import type { Database, Transaction } from './database';
 import { SCHEDULE } from './due-backup-row';
 import { RecoveryPointEntity, RunEntity, ServerEntity, VerificationEntity, type RecoveryPointRow, type VerificationRow } from './entities';
 import { requireServer, serverNames } from './inventory-store';
 import { damageOfRead } from './chain-store';
+import { newestFirst } from './newest-first';
 import { lockRecoveryPoint, requireRecoveryPoint, setRecoveryPointState, WORKER } from './recovery-point-store';
 import type { SharedNow } from './shared-now';
 import {
@@ -141,28 +141,15 @@ export function verificationStore(database: Database, sharedNow: SharedNow): Ver
     getVerification: (id) => database.read(async (manager) => view(manager, await requireVerification(manager, id))),
 
     listVerifications: ({ serverId, state }, page) =>
-      database.read(async (manager) => {
-        const after = readTimeCursor('verifications', page.cursor);
-        const query = manager
-          .createQueryBuilder(VerificationEntity, 'verification')
-          .orderBy('verification.requestedAt', 'DESC')
-          .addOrderBy('verification.id', 'DESC')
-          .limit(rowsToRead(page));
-        if (serverId !== undefined) query.andWhere('verification.serverId = :serverId', { serverId });
-        if (state !== undefined) query.andWhere('verification.state = :state', { state });
-        if (after !== null) query.andWhere('(verification.requestedAt, verification.id) < (:at, :id)', after);
-        const rows = await query.getMany();
-        const names = await serverNames(
-          manager,
-          rows.map((row) => row.serverId),
-        );
-        return toPage(
-          rows,
-          page,
-          (row) => verificationView(row, names.get(row.serverId) ?? ''),
-          ({ requestedAt, id }) => timeCursor('verifications', { at: requestedAt, id }),
-        );
-      }),
+      database.read((manager) =>
+        newestFirst(manager, { entity: VerificationEntity, kind: 'verifications', by: 'requestedAt' }, { serverId, state }, page, async (rows) => {
+          const names = await serverNames(
+            manager,
+            rows.map((row) => row.serverId),
+          );
+          return rows.map((row) => verificationView(row, names.get(row.serverId) ?? ''));
+        }),
+      ),
   };
 }
 

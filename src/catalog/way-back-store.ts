@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { IsNull, LessThanOrEqual, Not, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import type { WayBackView } from '../contracts/way-back';
+import { afterRestore, afterUndo } from '../domain/way-back-rules';
 import type { WayBackCatalog } from './port/way-backs';
 import type { Database } from './database';
 import { LineageEntity, ServerEntity, WayBackEntity, type WayBackRow } from './entities';
@@ -22,27 +23,16 @@ export function wayBackStore(database: Database, now: () => Date): WayBackCatalo
         const earlier = await manager.findOneBy(WayBackEntity, { runId });
         if (earlier !== null) return wayBackView(earlier, server.name);
         const { fencingToken } = await requireHold(manager, run);
-        // Data was put in place inside the guest: its disks go on as they are, and nothing waits for a network.
-        const sameLine = facts.data != null;
-        const lineageAfter = sameLine ? server.lineageId : randomUUID();
-        const row = openedWayBack(
-          {
-            runId,
-            serverId: server.id,
-            fencingToken,
-            facts,
-            before,
-            lineageBefore: server.lineageId,
-            lineageAfter,
-            expiresAt,
-            wentLiveAt: sameLine ? now() : null,
-          },
-          now(),
-        );
-        if (!sameLine) await manager.insert(LineageEntity, { id: lineageAfter, serverId: server.id, runId, startedAt: now() });
+        const { id: serverId, lineageId: lineageBefore } = server;
+        const at = now();
+        const swapped = afterRestore(facts, lineageBefore, randomUUID(), at);
+        const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
+        const { lineageAfter } = row;
+        const sameLine = lineageAfter === lineageBefore;
+        if (!sameLine) await manager.insert(LineageEntity, { id: lineageAfter, serverId, runId, startedAt: at });
         await manager.insert(WayBackEntity, row);
-        if (!sameLine) await manager.update(ServerEntity, { id: server.id }, { lineageId: lineageAfter });
-        audit({ actor: WORKER, action: sameLine ? 'data.placed' : 'lineage.started', runId, serverId: server.id, details: swapDetails(row) });
+        if (!sameLine) await manager.update(ServerEntity, { id: serverId }, { lineageId: lineageAfter });
+        audit({ actor: WORKER, action: sameLine ? 'data.placed' : 'lineage.started', runId, serverId, details: swapDetails(row) });
         return wayBackView(row, server.name);
       }),
 
@@ -55,31 +45,17 @@ export function wayBackStore(database: Database, now: () => Date): WayBackCatalo
         const { fencingToken } = await requireHold(manager, run);
         const taken = requireOpenRow(ofRunId, await lockWayBack(manager, { runId: ofRunId, serverId: server.id }), server.name);
         const at = now();
-        // Data goes back inside the guest, on whatever line its disks are by now: another restore may have replaced them since.
-        const sameLine = taken.data !== null;
-        // It starts with its own links, nothing to go live with later: it counts as live from here on.
-        const row = openedWayBack(
-          {
-            runId,
-            serverId: server.id,
-            fencingToken,
-            facts,
-            before,
-            lineageBefore: server.lineageId,
-            lineageAfter: sameLine ? server.lineageId : taken.lineageBefore,
-            expiresAt,
-            wentLiveAt: at,
-          },
-          at,
-        );
+        const { id: serverId, lineageId: lineageBefore } = server;
+        const swapped = afterUndo(taken, lineageBefore, at);
+        const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
         await manager.update(WayBackEntity, { runId: ofRunId }, closing('undone', runId, at));
         await manager.insert(WayBackEntity, row);
-        if (!sameLine) await manager.update(ServerEntity, { id: server.id }, { lineageId: row.lineageAfter });
+        if (row.lineageAfter !== lineageBefore) await manager.update(ServerEntity, { id: serverId }, { lineageId: row.lineageAfter });
         audit({
           actor: WORKER,
           action: row.data === null ? 'lineage.returned' : 'data.returned',
           runId,
-          serverId: server.id,
+          serverId,
           details: { ...swapDetails(row), undoes: ofRunId },
         });
         return wayBackView(row, server.name);

@@ -1,21 +1,18 @@
 import { ModosuError } from '../contracts/errors';
 import type { StateBefore, WayBackFacts, WayBackView } from '../contracts/way-back';
-import { requireOpen } from '../domain/way-back-rules';
+import { requireOpen, type Swapped } from '../domain/way-back-rules';
 import type { WayBackRow } from './entities';
 
 /** How the record of what a run has kept comes to be and ends. Pure: the stores add the locking. */
 
-export interface Swap {
+export interface Swap extends Swapped {
   readonly runId: string;
   readonly serverId: string;
   readonly fencingToken: number;
   readonly facts: WayBackFacts;
   readonly before: StateBefore;
   readonly lineageBefore: string;
-  readonly lineageAfter: string;
   readonly expiresAt: Date;
-  /** Null: it starts in quarantine. */
-  readonly wentLiveAt: Date | null;
 }
 
 export const openedWayBack = ({ facts, before, ...swap }: Swap, now: Date): WayBackRow => ({

@@ -476,7 +476,11 @@ export const ERROR_CODES = {
     'later',
     'Look at the server that was asked and at the network between it and the worker; what is slow by nature needs more timeoutSeconds in the profile.',
   ),
-  PROBE_OUTPUT_TOO_LARGE: entry('precondition', 'never', 'Let the probe print less: a marker has at most 64 KiB. A hash of what is long is one, too.'),
+  PROBE_OUTPUT_TOO_LARGE: entry(
+    'precondition',
+    'never',
+    'Let what is asked say less: 64 KiB of it are read, a value has at most 16 KiB, and those of one recovery point together 1 MiB. A hash of what is long is a value, too.',
+  ),
   PEER_UNREACHABLE: entry(
     'unavailable',
     'later',

@@ -1,5 +1,6 @@
 import type { ErrorSummary } from './errors';
 import type { OffsiteMedia } from './offsite';
+import type { QueuedWorkView } from './queued-work';
 import type { RecoveryPointKind } from './recovery-point';
 
 /** Copies of recovery points in off-site repositories, and the transfers that make, fetch, check and remove them. */
@@ -61,7 +62,8 @@ export type TransferKind = (typeof TRANSFER_KINDS)[number];
 export const TRANSFER_STATES = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type TransferState = (typeof TRANSFER_STATES)[number];
 
-export interface TransferView {
+/** `requestedBy` is `offsite` where a policy asks for it. */
+export interface TransferView extends QueuedWorkView {
   readonly id: string;
   readonly kind: TransferKind;
   readonly offsite: string;
@@ -71,18 +73,6 @@ export interface TransferView {
   /** The one that was asked for; null: none was named. */
   readonly recoveryPointId: string | null;
   readonly state: TransferState;
-  /** Why it has not begun; null: it has, or its turn comes at once. */
-  readonly waitsFor: string | null;
-  /** `schedule`: a policy asks for it. */
-  readonly requestedBy: string;
-  readonly reason: string;
-  readonly requestedAt: string;
-  readonly startedAt: string | null;
-  readonly finishedAt: string | null;
-  /** Of all that it moves, before deduplication; null: not known. */
-  readonly doneBytes: number | null;
-  readonly totalBytes: number | null;
-  readonly error: ErrorSummary | null;
 }
 
 /** One recovery point that a transfer moves. */

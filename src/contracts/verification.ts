@@ -1,4 +1,5 @@
 import type { ErrorSummary } from './errors';
+import type { QueuedWorkView } from './queued-work';
 import type { RecoveryPointKind } from './recovery-point';
 
 /** Reading stored recovery points again, to know before a restore whether they can be trusted. */
@@ -21,7 +22,8 @@ export type VerificationMethod = (typeof VERIFICATION_METHODS)[number];
 export const VERIFICATION_STATES = ['waiting', 'running', 'passed', 'failed', 'not-run'] as const;
 export type VerificationState = (typeof VERIFICATION_STATES)[number];
 
-export interface VerificationView {
+/** `requestedBy` is `schedule` where its policy asks for it; `error`: what is damaged, what did not come up, or why it could not be carried out. */
+export interface VerificationView extends QueuedWorkView {
   readonly id: string;
   readonly serverId: string;
   readonly serverName: string;
@@ -30,19 +32,6 @@ export interface VerificationView {
   readonly recoveryPointId: string | null;
   readonly method: VerificationMethod;
   readonly state: VerificationState;
-  /** Why it has not begun; null: it has, or its turn comes at once. */
-  readonly waitsFor: string | null;
-  /** `schedule`: its policy asks for it. */
-  readonly requestedBy: string;
-  readonly reason: string;
-  readonly requestedAt: string;
-  readonly startedAt: string | null;
-  readonly finishedAt: string | null;
-  /** Bytes read so far, and to be read; null: not known. */
-  readonly doneBytes: number | null;
-  readonly totalBytes: number | null;
-  /** What is damaged, what did not come up, or why it could not be carried out. */
-  readonly error: ErrorSummary | null;
   /** What a boot that passed has shown; null: it has not, or this is none. */
   readonly boot: BootResult | null;
 }

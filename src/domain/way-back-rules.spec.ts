@@ -1,26 +1,7 @@
+import { openWayBack as wayBack } from '../../test/support/open-way-back';
 import { ERROR_CODES } from '../contracts/error-codes';
-import type { WayBackView } from '../contracts/way-back';
-import { requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
+import { afterRestore, afterUndo, requireConfirmable, requireOpen, requireUndoable } from './way-back-rules';
 
-const wayBack = (changes: Partial<WayBackView> = {}): WayBackView => ({
-  runId: 'run_1',
-  serverId: 'srv_1',
-  serverName: 'db01',
-  state: 'open',
-  wasGone: false,
-  volumes: [],
-  nvramPath: null,
-  data: null,
-  before: { powerState: 'running', agent: 'answering' },
-  lineageBefore: 'l0',
-  lineageAfter: 'l1',
-  createdAt: '2026-03-02T10:00:00.000Z',
-  expiresAt: '2026-03-09T10:00:00.000Z',
-  wentLiveAt: '2026-03-02T10:01:00.000Z',
-  closedBy: null,
-  closedAt: null,
-  ...changes,
-});
 const code = (work: () => void): string => {
   try {
     work();
@@ -111,5 +92,26 @@ describe('the way back', () => {
         hint: 'Let it go live (modosu run go-live run_1 --reason TEXT) or undo it (modosu run undo run_1 --reason TEXT).',
       }),
     );
+  });
+});
+
+describe('a swap', () => {
+  const NOW = new Date('2026-03-02T10:00:00.000Z');
+  const DATA = { dataSet: 'shop' } as never;
+
+  it('of a restore begins a line of disks, in quarantine', () => {
+    for (const data of [null, undefined]) expect(afterRestore({ data }, 'l0', 'l1', NOW)).toEqual({ lineageAfter: 'l1', wentLiveAt: null });
+  });
+
+  it('of data leaves the server on its line, and live', () => {
+    expect(afterRestore({ data: DATA }, 'l0', 'l1', NOW)).toEqual({ lineageAfter: 'l0', wentLiveAt: NOW });
+  });
+
+  it('of an undo returns to the line that was left, and is live at once', () => {
+    expect(afterUndo(wayBack({ lineageBefore: 'l0' }), 'l1', NOW)).toEqual({ lineageAfter: 'l0', wentLiveAt: NOW });
+  });
+
+  it('of an undo of data stays on the line that the server is on by now', () => {
+    expect(afterUndo(wayBack({ lineageBefore: 'l0', data: DATA }), 'l2', NOW)).toEqual({ lineageAfter: 'l2', wentLiveAt: NOW });
   });
 });

@@ -1,7 +1,7 @@
 import { ModosuError } from '../contracts/errors';
-import type { WayBackView } from '../contracts/way-back';
+import type { WayBackFacts, WayBackView } from '../contracts/way-back';
 
-/** When a way back may be taken or given up. Pure; asked when a request is accepted, and again when it is carried out. */
+/** When a way back may be taken or given up (asked when a request is accepted, and again when it is carried out), and what follows from a swap. Pure. */
 
 /**
  * Swaps are undone in the reverse of their order.
@@ -47,3 +47,30 @@ export function requireOpen({ runId, state, closedBy, closedAt }: WayBackView): 
     },
   );
 }
+
+/** What a swap makes of its server. */
+export interface Swapped {
+  /** The line of disks that it is on from then on. */
+  readonly lineageAfter: string;
+  /** Null: it starts in quarantine. */
+  readonly wentLiveAt: Date | null;
+}
+
+/**
+ * A restore begins a line of disks. Data was put in place inside the guest: its disks go on as they are, and nothing waits for a network.
+ *
+ * @param present the line that the server is on
+ */
+export const afterRestore = ({ data }: Pick<WayBackFacts, 'data'>, present: string, fresh: string, now: Date): Swapped =>
+  data == null ? { lineageAfter: fresh, wentLiveAt: null } : { lineageAfter: present, wentLiveAt: now };
+
+/**
+ * An undo returns to the line that its restore had left. Data goes back inside the guest, on whatever line its disks are by now: another restore may have replaced
+ * them since. It starts with its own links, nothing to go live with later: it counts as live from here on.
+ *
+ * @param present as in `afterRestore`
+ */
+export const afterUndo = ({ data, lineageBefore }: Pick<WayBackView, 'data' | 'lineageBefore'>, present: string, now: Date): Swapped => ({
+  lineageAfter: data === null ? lineageBefore : present,
+  wentLiveAt: now,
+});

@@ -1,24 +1,6 @@
 import { ModosuError } from '../contracts/errors';
 import { cleanWords } from '../contracts/text';
-import type { GuestAgent } from '../guests/guest-agent';
-
-/** What is known of the one that is read without asking it. */
-export interface ProbeFacts {
-  /** The GUID of `<genid>` in its definition. Null: it has none. Absent: nobody has looked. */
-  readonly generationId?: string | null;
-  /** ISO 8601; of the recovery point that is looked at. Absent: none is. */
-  readonly pointInTime?: string;
-}
-
-/** The server that a marker is read of, and the ways to it that there are. */
-export interface ProbeTarget {
-  /** Null: it has none, or Modosu does not know that server's hypervisor. */
-  readonly agent: GuestAgent | null;
-  /** Name or IP address by which the worker reaches it, without a port. Null: none is declared. */
-  readonly address: string | null;
-  readonly facts: ProbeFacts;
-  readonly now: () => Date;
-}
+import type { ProbeTarget } from './probe';
 
 /** What each way of asking gets beside its probe. */
 export interface Asked {

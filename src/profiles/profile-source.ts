@@ -1,6 +1,4 @@
-import { parseProfileFile } from '../contracts/api/profile-file';
-import type { FoundProfiles, LoadedProfile, Profile } from '../contracts/profile';
-import { findProfiles, requireAll, shippedProfileDirectory } from './profile-directories';
+import type { FoundProfiles, LoadedProfile } from '../contracts/profile';
 
 /** Where profiles come from, for those that use them. */
 export interface ProfileSource {
@@ -15,31 +13,4 @@ export interface ProfileSource {
    * @throws PROFILE_INVALID as soon as one file is wrong; each line of `errors` in its context says file, line, column, path and what is wrong
    */
   load(): Promise<readonly LoadedProfile[]>;
-}
-
-interface Parsed {
-  readonly content: Uint8Array;
-  readonly profile: Profile;
-}
-
-/**
- * Those of the directory that is shipped, and of one that people fill. Files are read each time, and parsed only when their bytes have changed: times and sizes
- * may stay the same when a file does not.
- *
- * @param own null: people have none
- */
-export function directoryProfiles(own: string | null, shipped = shippedProfileDirectory()): ProfileSource {
-  let known: ReadonlyMap<string, Parsed> = new Map();
-  const find = async (): Promise<FoundProfiles> => {
-    const next = new Map<string, Parsed>();
-    const found = await findProfiles(shipped, own, (file, content) => {
-      const before = known.get(file);
-      const parsed = before !== undefined && Buffer.compare(before.content, content) === 0 ? before : { content, profile: parseProfileFile(file, content) };
-      next.set(file, parsed);
-      return parsed.profile;
-    });
-    known = next;
-    return found;
-  };
-  return { find, load: async () => requireAll(await find()) };
 }

@@ -3,7 +3,7 @@ import { loadConfigOfService, requireServices } from '../config/config';
 import { createLog } from '../config/log';
 import { programVersion } from '../config/version';
 import { ModosuError } from '../contracts/errors';
-import { directoryProfiles } from '../profiles/profile-source';
+import { directoryProfiles } from '../profiles/directory-profile-source';
 import { createRunStarter } from '../temporal/run-starter';
 import { tellParent } from './parent';
 import { writeSettings } from './settings';

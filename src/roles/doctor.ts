@@ -3,7 +3,7 @@ import { DOCTOR } from '../cli/role-commands';
 import { loadConfigOfInstallation, readEndpoints, type Config } from '../config/config';
 import { createLog } from '../config/log';
 import { toModosuError } from '../contracts/errors';
-import { directoryProfiles } from '../profiles/profile-source';
+import { directoryProfiles } from '../profiles/directory-profile-source';
 import { DirectorySecrets } from '../secrets/directory-secrets';
 import { createRunStarter } from '../temporal/run-starter';
 import { readArguments } from './arguments';

@@ -18,7 +18,8 @@ import { ClockWatch } from '../domain/clock-watch';
 import { email } from '../notify/email';
 import type { SendAlert } from '../notify/send-alert';
 import { webhook } from '../notify/webhook';
-import { directoryProfiles } from '../profiles/profile-source';
+import { readMarkers } from '../probes/read-markers';
+import { directoryProfiles } from '../profiles/directory-profile-source';
 import { createDataConverter } from '../temporal/data-converter';
 import { loadPayloadKeys } from '../temporal/payload-keys';
 import { reconcileUntil } from '../temporal/reconcile';
@@ -158,6 +159,7 @@ const channelsOf = ({ webhook: hook, email: mail }: ServiceConfig, log: Log): Re
 const activityDependencies = (config: ServiceConfig, catalog: Catalog, log: Log): ActivityDependencies => ({
   catalog,
   ...new Adapters(config).byName(catalog),
+  readMarkers,
   profiles: directoryProfiles(config.profileDirectory),
   log,
   version: programVersion(),

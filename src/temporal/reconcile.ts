@@ -71,13 +71,13 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
 
   // Before the runs: they look for it as soon as they are ready.
   for (const set of await catalog.listOpenSets(olderThan)) {
-    const { setId } = set;
-    await judged(log, { setId }, async () => {
+    const { setId: backupSetId } = set;
+    await judged(log, { backupSetId }, async () => {
       // One that was ended is not begun again: those that have spoken to it would never be heard. Its runs know for how long they may wait.
-      if ((await runs.describeSet(setId)) !== 'absent') return;
+      if ((await runs.describeSet(backupSetId)) !== 'absent') return;
       await runs.startSet(set);
-      report.started.push(setId);
-      log.warn({ setId }, 'accepted backup set had no workflow; started it');
+      report.started.push(backupSetId);
+      log.warn({ backupSetId }, 'accepted backup set had no workflow; started it');
     });
   }
 
@@ -92,10 +92,12 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
   }
 
   // What it writes down is delivered below, as what people have decided is.
-  for (const setId of await catalog.runningRestoreSets()) {
-    await judged(log, { setId }, async () => {
-      const move = await catalog.advanceRestoreSet(setId);
-      if (move.kind !== 'wait') log.info({ setId, move: move.kind }, move.kind === 'end' ? `restore set has ended: ${move.state}` : 'restore set goes on');
+  for (const restoreSetId of await catalog.runningRestoreSets()) {
+    await judged(log, { restoreSetId }, async () => {
+      const move = await catalog.advanceRestoreSet(restoreSetId);
+      if (move.kind !== 'wait') {
+        log.info({ restoreSetId, move: move.kind }, move.kind === 'end' ? `restore set has ended: ${move.state}` : 'restore set goes on');
+      }
     });
   }
 

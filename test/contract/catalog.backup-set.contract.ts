@@ -45,7 +45,7 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
     await catalog.recordRecoveryPoint(manifest, 'main');
     await catalog.finishRun(runId, { state: 'succeeded', error: null, recoveryPointId });
   };
-  const give = async (catalog: Catalog): Promise<BackupSetView> => catalog.getSet((await catalog.acceptBackupSet(request())).setId);
+  const give = async (catalog: Catalog): Promise<BackupSetView> => catalog.getSet((await catalog.acceptBackupSet(request())).backupSetId);
 
   describe('groups of servers', () => {
     it('are compared, applied, and shown by name', async () => {
@@ -80,11 +80,11 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
   describe('accepting a backup set', () => {
     it('writes one run of each server down, with all locks, and what brings them together', async () => {
       const catalog = await given();
-      const { setId, replayed } = await catalog.acceptBackupSet(request({ allowCrashConsistent: true }));
-      expect([isId('set', setId), replayed]).toEqual([true, false]);
-      const { set, runs } = await catalog.getDispatchableSet(setId);
+      const { backupSetId, replayed } = await catalog.acceptBackupSet(request({ allowCrashConsistent: true }));
+      expect([isId('set', backupSetId), replayed]).toEqual([true, false]);
+      const { set, runs } = await catalog.getDispatchableSet(backupSetId);
       expect(set).toEqual({
-        setId,
+        setId: backupSetId,
         group: 'shop',
         deadline: '2026-03-01T00:10:00.000Z',
         members: expect.arrayContaining(
@@ -101,13 +101,13 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
           allowCrashConsistent: true,
           maxIncrements: 13,
           reason: 'before the upgrade',
-          set: { id: setId, group: 'shop', deadline: '2026-03-01T00:10:00.000Z' },
+          set: { id: backupSetId, group: 'shop', deadline: '2026-03-01T00:10:00.000Z' },
         });
-        expect(await catalog.getRun(input.runId)).toMatchObject({ state: 'accepted', setId });
+        expect(await catalog.getRun(input.runId)).toMatchObject({ state: 'accepted', setId: backupSetId });
         expect(await codeOf(catalog.acceptBackup(backupRequest(input.serverId)))).toBe('SERVER_BUSY');
       }
-      expect(await catalog.getSet(setId)).toEqual({
-        id: setId,
+      expect(await catalog.getSet(backupSetId)).toEqual({
+        id: backupSetId,
         group: 'shop',
         state: 'running',
         reason: 'before the upgrade',
@@ -130,9 +130,9 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
       const audit = await readAll((cursor) => catalog.listAudit({}, { limit: 100, cursor }));
       expect(audit.find(({ action }) => action === 'backup-set.requested')).toMatchObject({
         actor: 'alice',
-        details: { setId, group: 'shop', reason: 'before the upgrade', allowCrashConsistent: true },
+        details: { setId: backupSetId, group: 'shop', reason: 'before the upgrade', allowCrashConsistent: true },
       });
-      expect(audit.filter(({ action }) => action === 'run.requested').map(({ details }) => details['setId'])).toEqual([setId, setId]);
+      expect(audit.filter(({ action }) => action === 'run.requested').map(({ details }) => details['setId'])).toEqual([backupSetId, backupSetId]);
     });
 
     it('takes how many incrementals may follow a full from the policy of each server', async () => {
@@ -141,7 +141,7 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
       const policies = [{ name: 'short', image }];
       const servers = ESTATE.servers.map((server) => (server.name === 'db01' ? { ...server, policy: 'short' } : server));
       await catalog.applyEstate('setup', estateSchema.parse({ ...ESTATE, policies, servers, groups: [SHOP] }), RESOLVED);
-      const { runs } = await catalog.getDispatchableSet((await catalog.acceptBackupSet(request())).setId);
+      const { runs } = await catalog.getDispatchableSet((await catalog.acceptBackupSet(request())).backupSetId);
       expect(Object.fromEntries(runs.map(({ input }) => [input.serverName, (input as BackupImageInput).maxIncrements]))).toEqual({ db01: 2, web01: 13 });
     });
 
@@ -190,7 +190,7 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
     it('gives the same request with the same key the same set, and refuses another', async () => {
       const catalog = await given([SHOP, { name: 'all', servers: ['db01', 'web01'] }]);
       const first = await catalog.acceptBackupSet(request({ idempotencyKey: 'k' }));
-      expect(await catalog.acceptBackupSet(request({ idempotencyKey: 'k' }))).toEqual({ setId: first.setId, replayed: true });
+      expect(await catalog.acceptBackupSet(request({ idempotencyKey: 'k' }))).toEqual({ backupSetId: first.backupSetId, replayed: true });
       expect(await codeOf(catalog.acceptBackupSet(request({ idempotencyKey: 'k', requestDigest: 'd2' })))).toBe('IDEMPOTENCY_KEY_REUSED');
       const { id } = await catalog.getServer('db01');
       expect(await codeOf(catalog.acceptBackup(backupRequest(id, { idempotencyKey: 'k' })))).toBe('IDEMPOTENCY_KEY_REUSED');
@@ -270,9 +270,9 @@ export function backupSetContract(subject: () => CatalogUnderTest): void {
       const catalog = await given([SHOP, { name: 'all', servers: ['db01', 'web01'] }]);
       const ids: string[] = [];
       for (const group of ['shop', 'all', 'shop']) {
-        const { setId } = await catalog.acceptBackupSet(request({ group }));
-        ids.unshift(setId);
-        for (const { runId } of (await catalog.getSet(setId)).members) await catalog.finishRun(runId, FAILED);
+        const { backupSetId } = await catalog.acceptBackupSet(request({ group }));
+        ids.unshift(backupSetId);
+        for (const { runId } of (await catalog.getSet(backupSetId)).members) await catalog.finishRun(runId, FAILED);
         subject().advance(1_000);
       }
       const listed = await readAll((cursor) => catalog.listSets({}, { limit: 1, cursor }));

@@ -61,19 +61,19 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
     leaveChanges: false,
     ...changes,
   });
-  const running = (setId: string, changes: Partial<RunRestoreSetRequest> = {}): RunRestoreSetRequest => ({
+  const running = (restoreSetId: string, changes: Partial<RunRestoreSetRequest> = {}): RunRestoreSetRequest => ({
     actor: 'bob',
     idempotencyKey: null,
     requestDigest: 'd2',
-    setId,
+    restoreSetId,
     reason: 'both disks died',
     confirm: ['web01', 'db01'],
     findings: NOTHING_ACCEPTED,
     ...changes,
   });
   /** Its plans are made, as their workflows would. */
-  const make = async (catalog: Catalog, setId: string, findings: Readonly<Record<string, readonly Finding[]>> = {}): Promise<RestoreSetView> => {
-    for (const { planId, serverName, recoveryPointId } of (await catalog.getRestoreSet(setId)).members) {
+  const make = async (catalog: Catalog, restoreSetId: string, findings: Readonly<Record<string, readonly Finding[]>> = {}): Promise<RestoreSetView> => {
+    for (const { planId, serverName, recoveryPointId } of (await catalog.getRestoreSet(restoreSetId)).members) {
       if (planId === null || recoveryPointId === null) continue;
       const { scenario, input } = await catalog.getDispatchablePlan(planId);
       if (scenario !== 'server' || input.set === undefined) throw new Error('the plan knows nothing of its set');
@@ -83,17 +83,17 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
       };
       await catalog.completePlan(planId, body, planHash(body));
     }
-    return catalog.getRestoreSet(setId);
+    return catalog.getRestoreSet(restoreSetId);
   };
   const planned = async (findings: Readonly<Record<string, readonly Finding[]>> = {}) => {
     const { catalog, servers, points } = await given();
-    const { setId } = await catalog.acceptRestoreSet(request(servers, points));
-    return { catalog, servers, setId, set: await make(catalog, setId, findings) };
+    const { restoreSetId } = await catalog.acceptRestoreSet(request(servers, points));
+    return { catalog, servers, restoreSetId, set: await make(catalog, restoreSetId, findings) };
   };
   const accepted = async () => {
-    const { catalog, servers, setId } = await planned();
-    const { runIds } = await catalog.acceptRestoreSetRuns(running(setId));
-    return { catalog, servers, setId, runIds: runIds as readonly [string, string] };
+    const { catalog, servers, restoreSetId } = await planned();
+    const { runIds } = await catalog.acceptRestoreSetRuns(running(restoreSetId));
+    return { catalog, servers, restoreSetId, runIds: runIds as readonly [string, string] };
   };
   const goLive = (catalog: Catalog, runId: string, state: 'waiting' | 'running' | 'succeeded'): Promise<void> =>
     catalog.recordStep(runId, { seq: 9, key: 'go-live', title: 'Go live', state });
@@ -118,11 +118,11 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
   describe('a restore set', () => {
     it('writes a plan for each server down, which knows the others and takes no data that was saved later', async () => {
       const { catalog, servers, points } = await given();
-      const { setId, replayed } = await catalog.acceptRestoreSet(request(servers, points, { incidentAt: '2026-02-01T00:00:00.000Z' }));
-      expect([isId('rset', setId), replayed]).toEqual([true, false]);
-      const set = await catalog.getRestoreSet(setId);
+      const { restoreSetId, replayed } = await catalog.acceptRestoreSet(request(servers, points, { incidentAt: '2026-02-01T00:00:00.000Z' }));
+      expect([isId('rset', restoreSetId), replayed]).toEqual([true, false]);
+      const set = await catalog.getRestoreSet(restoreSetId);
       expect(set).toMatchObject({
-        id: setId,
+        id: restoreSetId,
         state: 'planning',
         basis: 'freeze',
         choice: ['Backup set set_1 was chosen.'],
@@ -137,27 +137,27 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
         ['web01', points[1], 'planning', null],
       ]);
       const { items: listed } = await catalog.listPlans({ state: 'planning' }, { limit: 10, cursor: null });
-      expect(listed.map(({ id, restoreSetId }) => [id, restoreSetId]).sort()).toEqual(set.members.map(({ planId }) => [planId, setId]).sort());
+      expect(listed.map(({ id, restoreSetId }) => [id, restoreSetId]).sort()).toEqual(set.members.map(({ planId }) => [planId, restoreSetId]).sort());
       const members = set.members.map(({ serverName, serverId, planId, recoveryPointId }) => ({ server: serverName, serverId, planId, recoveryPointId }));
       for (const { planId, serverId, recoveryPointId } of set.members) {
         expect(await catalog.getDispatchablePlan(planId ?? '')).toMatchObject({
           scenario: 'server',
-          input: { serverId, recoveryPointId, noData: true, incidentAt: '2026-02-01T00:00:00.000Z', set: { id: setId, basis: 'freeze', members } },
+          input: { serverId, recoveryPointId, noData: true, incidentAt: '2026-02-01T00:00:00.000Z', set: { id: restoreSetId, basis: 'freeze', members } },
         });
       }
-      expect((await make(catalog, setId)).state).toBe('planned');
+      expect((await make(catalog, restoreSetId)).state).toBe('planned');
       expect(await actions(catalog)).toContain('restore-set.requested');
     });
 
     it('is the same for the same key, and fails with one of its plans', async () => {
       const { catalog, servers, points } = await given();
-      const { setId } = await catalog.acceptRestoreSet(request(servers, points, { idempotencyKey: 'k1' }));
-      expect(await catalog.acceptRestoreSet(request(servers, points, { idempotencyKey: 'k1' }))).toEqual({ setId, replayed: true });
+      const { restoreSetId } = await catalog.acceptRestoreSet(request(servers, points, { idempotencyKey: 'k1' }));
+      expect(await catalog.acceptRestoreSet(request(servers, points, { idempotencyKey: 'k1' }))).toEqual({ restoreSetId, replayed: true });
       expect(await codeOf(catalog.acceptRestoreSet(request(servers, points, { idempotencyKey: 'k1', requestDigest: 'other' })))).toBe('IDEMPOTENCY_KEY_REUSED');
-      const [first] = (await catalog.getRestoreSet(setId)).members;
+      const [first] = (await catalog.getRestoreSet(restoreSetId)).members;
       await catalog.failPlan(first?.planId ?? '', { code: 'AGENT_ABSENT', message: 'nobody answers', hint: 'look' });
-      expect(await catalog.getRestoreSet(setId)).toMatchObject({ state: 'failed', problem: 'The plan of "db01" could not be made.' });
-      expect(await codeOf(catalog.acceptRestoreSetRuns(running(setId)))).toBe('PLAN_FAILED');
+      expect(await catalog.getRestoreSet(restoreSetId)).toMatchObject({ state: 'failed', problem: 'The plan of "db01" could not be made.' });
+      expect(await codeOf(catalog.acceptRestoreSetRuns(running(restoreSetId)))).toBe('PLAN_FAILED');
     });
 
     it('is refused with a recovery point of another server, or that nobody has', async () => {
@@ -170,17 +170,17 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
 
     it('may have servers that are made anew from the first, without a plan', async () => {
       const { catalog, servers, points } = await given();
-      const { setId } = await catalog.acceptRestoreSet(request(servers, [points[0] ?? null, null], { basis: 'reseed' }));
-      const set = await make(catalog, setId);
+      const { restoreSetId } = await catalog.acceptRestoreSet(request(servers, [points[0] ?? null, null], { basis: 'reseed' }));
+      const set = await make(catalog, restoreSetId);
       expect(set).toMatchObject({ state: 'planned', basis: 'reseed', members: [{ serverName: 'db01' }, { serverName: 'web01', planId: null }] });
-      expect((await catalog.acceptRestoreSetRuns(running(setId, { confirm: ['db01'] }))).runIds).toHaveLength(1);
+      expect((await catalog.acceptRestoreSetRuns(running(restoreSetId, { confirm: ['db01'] }))).runIds).toHaveLength(1);
     });
 
     it('is listed newest first, in pages', async () => {
       const { catalog, servers, points } = await given();
       const made: string[] = [];
       for (let index = 0; index < 3; index += 1) {
-        made.unshift((await catalog.acceptRestoreSet(request(servers, points))).setId);
+        made.unshift((await catalog.acceptRestoreSet(request(servers, points))).restoreSetId);
         subject().advance(1000);
       }
       const found = await readAll((cursor) => catalog.listRestoreSets({ limit: 2, cursor }));
@@ -242,47 +242,52 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
 
   describe('carrying a restore set out', () => {
     it('accepts a run for each plan, each to stop before go-live, or none', async () => {
-      const { catalog, setId } = await planned();
-      expect(await refusal(catalog.acceptRestoreSetRuns(running(setId, { confirm: ['db01'] })))).toMatchObject({
+      const { catalog, restoreSetId } = await planned();
+      expect(await refusal(catalog.acceptRestoreSetRuns(running(restoreSetId, { confirm: ['db01'] })))).toMatchObject({
         code: 'CONFIRMATION_MISMATCH',
         message: expect.stringContaining('"db01", "web01"') as string,
       });
       const web01 = await catalog.getServer('web01');
       const { runId: backup } = await catalog.acceptBackup(backupRequest(web01.id));
-      expect(await refusal(catalog.acceptRestoreSetRuns(running(setId)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId: backup } });
+      expect(await refusal(catalog.acceptRestoreSetRuns(running(restoreSetId)))).toMatchObject({ code: 'SERVER_BUSY', context: { runId: backup } });
       expect((await catalog.listRuns({ kind: 'restore-server' }, { limit: 5, cursor: null })).items).toEqual([]);
       expect((await actions(catalog)).filter((action) => action === 'restore-set.refused')).toHaveLength(2);
       await catalog.startRun(backup);
       await catalog.finishRun(backup, succeeded);
 
-      const { runIds, replayed } = await catalog.acceptRestoreSetRuns(running(setId, { idempotencyKey: 'k2' }));
+      const { runIds, replayed } = await catalog.acceptRestoreSetRuns(running(restoreSetId, { idempotencyKey: 'k2' }));
       expect(replayed).toBe(false);
-      const set = await catalog.getRestoreSet(setId);
+      const set = await catalog.getRestoreSet(restoreSetId);
       expect(set).toMatchObject({ state: 'running', run: { by: 'bob', reason: 'both disks died', at: '2026-03-01T00:00:00.000Z' } });
       expect(set.members.map(({ runId }) => runId)).toEqual(runIds);
       for (const runId of runIds) {
         const { kind, input } = await catalog.getDispatchable(runId);
-        expect([kind, (input as RestoreServerInput).hold, (input as RestoreServerInput).restoreSetId]).toEqual(['restore-server', true, setId]);
+        expect([kind, (input as RestoreServerInput).hold, (input as RestoreServerInput).restoreSetId]).toEqual(['restore-server', true, restoreSetId]);
       }
-      expect(new Set((await catalog.acceptRestoreSetRuns(running(setId, { idempotencyKey: 'k2' }))).runIds)).toEqual(new Set(runIds));
-      expect(await codeOf(catalog.acceptRestoreSetRuns(running(setId)))).toBe('PLAN_ALREADY_USED');
+      expect(new Set((await catalog.acceptRestoreSetRuns(running(restoreSetId, { idempotencyKey: 'k2' }))).runIds)).toEqual(new Set(runIds));
+      expect(await codeOf(catalog.acceptRestoreSetRuns(running(restoreSetId)))).toBe('PLAN_ALREADY_USED');
       expect(await actions(catalog)).toContain('restore-set.started');
     });
 
     it('is the only way to carry a plan of it out', async () => {
-      const { catalog, servers, set, setId } = await planned();
+      const { catalog, servers, set, restoreSetId } = await planned();
       const planId = set.members[0]?.planId ?? '';
-      expect(await refusal(catalog.acceptPlanned(restoreRequest(servers[0].id, planId)))).toMatchObject({ code: 'PLAN_IN_SET', context: { setId } });
+      expect(await refusal(catalog.acceptPlanned(restoreRequest(servers[0].id, planId)))).toMatchObject({
+        code: 'PLAN_IN_SET',
+        context: { setId: restoreSetId },
+      });
     });
 
     it('asks for what blocks, and for what is not known, of every plan in which it stands', async () => {
-      const { catalog, setId } = await planned({ db01: [AHEAD, UNKNOWN], web01: [UNKNOWN] });
-      expect(await codeOf(catalog.acceptRestoreSetRuns(running(setId)))).toBe('PLAN_BLOCKED');
+      const { catalog, restoreSetId } = await planned({ db01: [AHEAD, UNKNOWN], web01: [UNKNOWN] });
+      expect(await codeOf(catalog.acceptRestoreSetRuns(running(restoreSetId)))).toBe('PLAN_BLOCKED');
       const override = { codes: ['STANDBY_AHEAD'], reason: 'it is rebuilt' };
-      expect(await codeOf(catalog.acceptRestoreSetRuns(running(setId, { findings: { override, acknowledgeUnknown: false } })))).toBe('PLAN_NOT_ACKNOWLEDGED');
+      expect(await codeOf(catalog.acceptRestoreSetRuns(running(restoreSetId, { findings: { override, acknowledgeUnknown: false } })))).toBe(
+        'PLAN_NOT_ACKNOWLEDGED',
+      );
       const wrong = { override: { ...override, codes: ['STANDBY_AHEAD', 'OTHER'] }, acknowledgeUnknown: true };
-      expect(await codeOf(catalog.acceptRestoreSetRuns(running(setId, { findings: wrong })))).toBe('REQUEST_INVALID');
-      const { runIds } = await catalog.acceptRestoreSetRuns(running(setId, { findings: { override, acknowledgeUnknown: true } }));
+      expect(await codeOf(catalog.acceptRestoreSetRuns(running(restoreSetId, { findings: wrong })))).toBe('REQUEST_INVALID');
+      const { runIds } = await catalog.acceptRestoreSetRuns(running(restoreSetId, { findings: { override, acknowledgeUnknown: true } }));
       const inputs = await Promise.all(runIds.map(async (runId) => (await catalog.getDispatchable(runId)).input as RestoreServerInput));
       expect(inputs.map(({ accepted: taken }) => [taken?.overridden.length, taken?.acknowledged.length])).toEqual([
         [1, 1],
@@ -291,37 +296,37 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
     });
 
     it('lets nothing go live before all wait in quarantine, then one after another, by whoever has asked for it', async () => {
-      const { catalog, setId, runIds } = await accepted();
+      const { catalog, restoreSetId, runIds } = await accepted();
       const [first, second] = runIds;
-      expect(await catalog.runningRestoreSets()).toEqual([setId]);
+      expect(await catalog.runningRestoreSets()).toEqual([restoreSetId]);
       await replace(catalog, first);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'wait' });
       expect((await catalog.getRun(first)).allowedActions).toEqual(['cancel']);
       expect(await waitingFor(catalog)).toEqual([]);
       expect(await refusal(catalog.decide({ actor: 'carol', runId: first, kind: 'go-live', reason: 'now' }))).toMatchObject({
         code: 'RUN_NOT_WAITING',
-        context: { setId },
+        context: { setId: restoreSetId },
       });
 
       await replace(catalog, second);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'go-live', runId: first });
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
-      expect(await catalog.getDecision(first, 'go-live')).toMatchObject({ actor: 'bob', reason: `restore set ${setId}: both disks died` });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'go-live', runId: first });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'wait' });
+      expect(await catalog.getDecision(first, 'go-live')).toMatchObject({ actor: 'bob', reason: `restore set ${restoreSetId}: both disks died` });
       expect(await catalog.getDecision(second, 'go-live')).toBeNull();
       expect((await catalog.listDecidedButWaiting()).map(({ runId }) => runId)).toEqual([first]);
 
       await comeLive(catalog, first);
-      expect((await catalog.getRestoreSet(setId)).members[0]).toMatchObject({ isLive: true, runState: 'running' });
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
+      expect((await catalog.getRestoreSet(restoreSetId)).members[0]).toMatchObject({ isLive: true, runState: 'running' });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'wait' });
       await catalog.finishRun(first, succeeded);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'go-live', runId: second });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'go-live', runId: second });
       await comeLive(catalog, second);
       await catalog.finishRun(second, succeeded);
       subject().advance(1000);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'end', state: 'succeeded', problem: null });
-      expect(await catalog.getRestoreSet(setId)).toMatchObject({ state: 'succeeded', finishedAt: '2026-03-01T00:00:01.000Z' });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'end', state: 'succeeded', problem: null });
+      expect(await catalog.getRestoreSet(restoreSetId)).toMatchObject({ state: 'succeeded', finishedAt: '2026-03-01T00:00:01.000Z' });
       expect(await catalog.runningRestoreSets()).toEqual([]);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'wait' });
       expect((await actions(catalog)).filter((action) => action.startsWith('restore-set.'))).toEqual([
         'restore-set.requested',
         'restore-set.started',
@@ -330,26 +335,26 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
     });
 
     it('decides once, also when many workers take it further at once', async () => {
-      const { catalog, setId, runIds } = await accepted();
+      const { catalog, restoreSetId, runIds } = await accepted();
       for (const runId of runIds) await replace(catalog, runId);
-      const moves = await Promise.all(Array.from({ length: 10 }, () => catalog.advanceRestoreSet(setId)));
+      const moves = await Promise.all(Array.from({ length: 10 }, () => catalog.advanceRestoreSet(restoreSetId)));
       expect(moves.filter(({ kind }) => kind === 'go-live')).toHaveLength(1);
       expect((await actions(catalog, runIds[0])).filter((action) => action === 'run.decided')).toHaveLength(1);
     });
 
     it('takes the others back when one fails before anything is live', async () => {
-      const { catalog, setId, runIds } = await accepted();
+      const { catalog, restoreSetId, runIds } = await accepted();
       const [first, second] = runIds;
       await replace(catalog, first);
       await catalog.startRun(second);
       await catalog.finishRun(second, FAILED);
-      expect(await catalog.advanceRestoreSet(setId)).toMatchObject({ kind: 'cancel', runIds: [first] });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toMatchObject({ kind: 'cancel', runIds: [first] });
       expect((await catalog.getRun(first)).cancelRequested).toBe(true);
-      expect(await catalog.advanceRestoreSet(setId)).toEqual({ kind: 'wait' });
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toEqual({ kind: 'wait' });
       await catalog.revertWayBack(first);
       await catalog.finishRun(first, { state: 'cancelled', error: null });
-      expect(await catalog.advanceRestoreSet(setId)).toMatchObject({ kind: 'end', state: 'failed' });
-      expect(await catalog.getRestoreSet(setId)).toMatchObject({
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toMatchObject({ kind: 'end', state: 'failed' });
+      expect(await catalog.getRestoreSet(restoreSetId)).toMatchObject({
         state: 'failed',
         problem: expect.stringContaining('Nothing went live') as string,
         members: [
@@ -361,14 +366,14 @@ export function restoreSetContract(subject: () => CatalogUnderTest): void {
     });
 
     it('stops when one fails after another is live, and leaves what waits to people', async () => {
-      const { catalog, setId, runIds } = await accepted();
+      const { catalog, restoreSetId, runIds } = await accepted();
       const [first, second] = runIds;
       for (const runId of runIds) await replace(catalog, runId);
-      await catalog.advanceRestoreSet(setId);
+      await catalog.advanceRestoreSet(restoreSetId);
       await comeLive(catalog, first);
       await catalog.finishRun(first, FAILED);
-      expect(await catalog.advanceRestoreSet(setId)).toMatchObject({ kind: 'end', state: 'stopped' });
-      expect(await catalog.getRestoreSet(setId)).toMatchObject({
+      expect(await catalog.advanceRestoreSet(restoreSetId)).toMatchObject({ kind: 'end', state: 'stopped' });
+      expect(await catalog.getRestoreSet(restoreSetId)).toMatchObject({
         state: 'stopped',
         members: [{ runState: 'failed', isLive: true }, { waitingFor: 'go-live' }],
       });

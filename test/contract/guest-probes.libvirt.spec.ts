@@ -4,7 +4,8 @@ import { parse } from 'yaml';
 import type { MarkerType } from '../../src/contracts/marker';
 import type { MarkerReading, MarkerSpec, ProbeSpec, Profile } from '../../src/contracts/profile';
 import { fillIn } from '../../src/probes/fill-in';
-import { readMarker, readMarkers, type ProbeTarget } from '../../src/probes/probe';
+import type { ProbeTarget } from '../../src/probes/probe';
+import { readMarker, readMarkers } from '../../src/probes/read-markers';
 import { openGuestDataLab, type GuestDataLab } from '../support/guest-data-lab';
 import { untilItWorks } from '../support/postgresql-lab';
 

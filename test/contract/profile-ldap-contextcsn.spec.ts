@@ -1,7 +1,7 @@
 import type { MarkerReadings, RulePhase } from '../../src/contracts/profile';
 import { judge, planSteps } from '../../src/domain/consistency/judge';
 import { fillIn } from '../../src/probes/fill-in';
-import { readMarker } from '../../src/probes/probe';
+import { readMarker } from '../../src/probes/read-markers';
 import { createDirectoryLab, DATABASE, SUFFIX, type DirectoryLab, type DirectoryServer } from '../support/directory-lab';
 import { shippedProfile } from '../support/judged-profile';
 import { eventually } from '../support/processes';

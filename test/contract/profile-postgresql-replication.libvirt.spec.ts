@@ -1,7 +1,7 @@
 import type { MarkerReading, PlannedRuleStep, RulePhase } from '../../src/contracts/profile';
 import { standingAgainst } from '../../src/domain/relations/judge-relations';
 import { fillIn } from '../../src/probes/fill-in';
-import { readMarkers } from '../../src/probes/probe';
+import { readMarkers } from '../../src/probes/read-markers';
 import { follows, installPrograms, rebuildByBasebackup, rebuildByRewind, replicate, rewind, type ReplicaServer } from '../guests/replication';
 import { judged, shippedProfile, type Judgement } from '../support/judged-profile';
 import { eventually } from '../support/processes';

@@ -3,7 +3,7 @@ import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import type { MarkerReading } from '../../src/contracts/profile';
-import { readMarker } from '../../src/probes/probe';
+import { readMarker } from '../../src/probes/read-markers';
 import { madeUpMarker } from '../support/made-up-relations';
 import { createGuestServer, guestOutput, waitForAgent, type GuestServer } from '../guests/guest-server';
 import { shippedProfile } from '../support/judged-profile';

@@ -18,7 +18,8 @@ import type { ImageManifest, ImageRecoveryPointView } from '../../src/contracts/
 import type { RunStarter, StartableRun } from '../../src/contracts/run-starter';
 import type { StartablePlan } from '../../src/contracts/workflows';
 import type { StateBefore, WayBackFacts } from '../../src/contracts/way-back';
-import { directoryProfiles, type ProfileSource } from '../../src/profiles/profile-source';
+import { directoryProfiles } from '../../src/profiles/directory-profile-source';
+import type { ProfileSource } from '../../src/profiles/profile-source';
 import type { ImageRepository } from '../../src/repositories/image/image-repository';
 import { createFakeCatalog, type FakeCatalog } from '../support/fake-catalog';
 import { FakeHypervisor } from '../support/fake-hypervisor';

@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { estateSchema } from '../../src/contracts/api/estate';
-import { directoryProfiles } from '../../src/profiles/profile-source';
+import { directoryProfiles } from '../../src/profiles/directory-profile-source';
 import { ApiHarness, ESTATE } from './api-harness';
 import { processorTimeMs } from '../support/processor-time';
 

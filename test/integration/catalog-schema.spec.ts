@@ -669,7 +669,7 @@ describe('what is read again and again', () => {
 
   it('the runs of a restore set: by their ids', async () => {
     const { id: recoveryPointId } = await catalog.recordRecoveryPoint(manifestOf(server, 1), 'main');
-    const { setId } = await catalog.acceptRestoreSet({
+    const { restoreSetId } = await catalog.acceptRestoreSet({
       actor: 'alice',
       idempotencyKey: null,
       requestDigest: 'd1',
@@ -679,17 +679,17 @@ describe('what is read again and again', () => {
       incidentAt: null,
       leaveChanges: false,
     });
-    expect(await found(() => catalog.getRestoreSet(setId))).not.toMatch(/ on run\b/);
+    expect(await found(() => catalog.getRestoreSet(restoreSetId))).not.toMatch(/ on run\b/);
     await postgres.query(
       postgres.ownerUrl,
       `INSERT INTO run (id, kind, state, server_id, reason, requested_by, requested_at, cancel_requested, input, plan_id)
         SELECT 'run_set', 'restore-server', 'accepted', server_id, '', 'alice', now(), false, '{}', id FROM restore_plan;
       UPDATE restore_plan SET state = 'used', hash = 'hash', body = '{}', run_id = 'run_set'`,
     );
-    const plan = await found(() => catalog.getRestoreSet(setId));
+    const plan = await found(() => catalog.getRestoreSet(restoreSetId));
     expect(plan).toMatch(/run_pkey on run.*\n.*Index Cond: .*id/);
     expect(plan).not.toMatch(/Seq Scan on run\b/);
-    expect((await catalog.getRestoreSet(setId)).members).toMatchObject([{ runId: 'run_set', runState: 'accepted' }]);
+    expect((await catalog.getRestoreSet(restoreSetId)).members).toMatchObject([{ runId: 'run_set', runState: 'accepted' }]);
   });
 });
 

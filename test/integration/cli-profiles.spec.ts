@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { shippedProfileDirectory } from '../../src/profiles/profile-directories';
-import { directoryProfiles } from '../../src/profiles/profile-source';
+import { directoryProfiles } from '../../src/profiles/directory-profile-source';
 import { ApiHarness } from './api-harness';
 import { cli } from './cli-harness';
 

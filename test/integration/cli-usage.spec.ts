@@ -52,6 +52,11 @@ describe('modosu, usage', () => {
     ],
     [['data-repository', 'renew'], /modosu data-repository renew --all --dry-run/],
     [['way-back', 'list'], /modosu way-back list --state open/],
+    [['offsite', 'list'], /^Usage: modosu offsite list \[options\]\n\nlist all off-site repositories/],
+    [
+      ['offsite', 'show'],
+      /^Usage: modosu offsite show \[options\] <transfer>\n\nshow one transfer[^]*id of the transfer, as `modosu offsite transfers` lists\s+it/,
+    ],
   ])('%j has an example in its help', async (argv, expected) => {
     const { code, stdout } = await cli([...argv, '--help']);
     expect(code).toBe(0);

@@ -14,7 +14,7 @@ export interface AlertSurroundings {
   isInService(serverId: string): boolean;
   protection(): Pick<EstateStatus, 'servers'>;
   runs(): readonly RunRow[];
-  isRunningSet(setId: string | null): boolean;
+  isRunningSet(restoreSetId: string | null): boolean;
   points(): readonly RecoveryPointRow[];
   page<Item>(rows: readonly AlertRow[], page: PageRequest, view: (row: AlertRow) => Item): Page<Item>;
 }

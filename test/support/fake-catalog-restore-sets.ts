@@ -57,15 +57,15 @@ export class FakeRestoreSets implements Pick<
 
   constructor(private readonly world: FakeWorld) {}
 
-  isRunning(setId: string | null): boolean {
-    return this.sets.get(setId ?? '')?.state === 'running';
+  isRunning(restoreSetId: string | null): boolean {
+    return this.sets.get(restoreSetId ?? '')?.state === 'running';
   }
 
   acceptRestoreSet: Catalog['acceptRestoreSet'] = async (request) => {
     const { world } = this;
-    const setId = newId('rset');
-    const earlier = world.earlier(request, setId);
-    if (earlier !== null) return { setId: earlier, replayed: true };
+    const restoreSetId = newId('rset');
+    const earlier = world.earlier(request, restoreSetId);
+    if (earlier !== null) return { restoreSetId: earlier, replayed: true };
     const names = new Map<string, string>();
     for (const { serverId, recoveryPointId } of request.members) {
       const server = world.server(serverId);
@@ -73,29 +73,29 @@ export class FakeRestoreSets implements Pick<
       if (recoveryPointId !== null) requireSuitable(world.point(recoveryPointId), server, 'image');
     }
     const planIds = request.members.filter(({ recoveryPointId }) => recoveryPointId !== null).map(() => newId('plan'));
-    const { set, plans } = newRestoreSet(setId, planIds, request, names, world.now());
-    this.sets.set(setId, set);
+    const { set, plans } = newRestoreSet(restoreSetId, planIds, request, names, world.now());
+    this.sets.set(restoreSetId, set);
     for (const plan of plans) world.setPlan(plan);
     world.append(setPlanned(set, plans, names));
-    world.claim(request, setId);
-    return { setId, replayed: false };
+    world.claim(request, restoreSetId);
+    return { restoreSetId, replayed: false };
   };
 
   acceptRestoreSetRuns: Catalog['acceptRestoreSetRuns'] = async (request) => {
     const { world } = this;
-    const { actor, setId, reason, findings } = request;
+    const { actor, restoreSetId, reason, findings } = request;
     try {
-      const set = this.set(setId);
+      const set = this.set(restoreSetId);
       const { names, plans, runs } = this.contextOf(set);
-      if (world.earlier(request, setId) !== null) return { runIds: runs.map(({ id }) => id), replayed: true };
+      if (world.earlier(request, restoreSetId) !== null) return { runIds: runs.map(({ id }) => id), replayed: true };
       if (set.state !== 'planned') throw setUsed(set);
       requireConfirmed(
-        setId,
+        restoreSetId,
         plans.map((plan) => names.get(plan.serverId) ?? plan.serverId),
         request.confirm,
       );
       const views = plans.map((plan) => planView(plan, names.get(plan.serverId) ?? plan.serverId));
-      requireMeant(setId, views, findings);
+      requireMeant(restoreSetId, views, findings);
       const requests = views.map((plan): AcceptPlannedRequest => ({
         actor,
         idempotencyKey: null,
@@ -106,14 +106,14 @@ export class FakeRestoreSets implements Pick<
         confirm: plan.serverName,
         hold: true,
         findings: findingsFor(plan, findings),
-        restoreSetId: setId,
+        restoreSetId,
       }));
       world.requireAcceptable(requests);
       const runIds: string[] = [];
       for (const one of requests) runIds.push((await world.acceptPlanned(one)).runId);
-      this.sets.set(setId, { ...set, state: 'running', runBy: storableText(actor, 256), reason: storableText(reason), runAt: world.now() });
+      this.sets.set(restoreSetId, { ...set, state: 'running', runBy: storableText(actor, 256), reason: storableText(reason), runAt: world.now() });
       world.append(setBegun(set, request, runIds));
-      world.claim(request, setId);
+      world.claim(request, restoreSetId);
       return { runIds, replayed: false };
     } catch (error) {
       const event = restoreSetRefused(request, error);
@@ -124,8 +124,8 @@ export class FakeRestoreSets implements Pick<
 
   runningRestoreSets: Catalog['runningRestoreSets'] = async () => [...this.sets.values()].filter(({ state }) => state === 'running').map(({ id }) => id);
 
-  advanceRestoreSet: Catalog['advanceRestoreSet'] = async (setId) => {
-    const set = this.set(setId);
+  advanceRestoreSet: Catalog['advanceRestoreSet'] = async (restoreSetId) => {
+    const set = this.set(restoreSetId);
     return set.state === 'running' && set.runBy !== null ? this.advance(set, set.runBy) : { kind: 'wait' };
   };
 

@@ -12,7 +12,7 @@ import type { RunContext } from '../../src/catalog/views';
 import { closing, noWayBack, openedWayBack, REOPENING, requireOpenRow, swapDetails, wayBackView } from '../../src/catalog/way-back-transition';
 import type { DecisionKind } from '../../src/contracts/run';
 import type { WayBackView } from '../../src/contracts/way-back';
-import { requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
+import { afterRestore, afterUndo, requireConfirmable, requireUndoable } from '../../src/domain/way-back-rules';
 
 /** The rest of the catalogue in memory. */
 export interface FakeWorld {
@@ -22,7 +22,7 @@ export interface FakeWorld {
   server(serverId: string): ServerRecord;
   lockOf(serverId: string): ServerLockRow | undefined;
   runs(): readonly RunRow[];
-  isRunningSet(setId: string | null): boolean;
+  isRunningSet(restoreSetId: string | null): boolean;
   /** Ids of the changes that people apply again in it. */
   changesToSignOff(run: RunRow): readonly string[];
   setLineage(serverId: string, lineageId: string): void;
@@ -67,13 +67,11 @@ export class FakeWayBacks implements Methods {
     const earlier = this.rows.get(runId);
     if (earlier !== undefined) return wayBackView(earlier, server.name);
     const { fencingToken } = this.requireHold(run);
-    const sameLine = facts.data != null;
-    const lineageAfter = sameLine ? server.lineageId : randomUUID();
-    const wentLiveAt = sameLine ? this.world.now() : null;
-    const row = openedWayBack(
-      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt },
-      this.world.now(),
-    );
+    const { id: serverId, lineageId: lineageBefore } = server;
+    const at = this.world.now();
+    const swapped = afterRestore(facts, lineageBefore, randomUUID(), at);
+    const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
+    const sameLine = row.lineageAfter === lineageBefore;
     return this.swapped(row, server, { action: sameLine ? 'data.placed' : 'lineage.started', details: swapDetails(row) });
   };
 
@@ -85,11 +83,9 @@ export class FakeWayBacks implements Methods {
     const { fencingToken } = this.requireHold(run);
     const taken = requireOpenRow(ofRunId, this.ofServer(ofRunId, server.id), server.name);
     const at = this.world.now();
-    const lineageAfter = taken.data === null ? taken.lineageBefore : server.lineageId;
-    const row = openedWayBack(
-      { runId, serverId: server.id, fencingToken, facts, before, lineageBefore: server.lineageId, lineageAfter, expiresAt, wentLiveAt: at },
-      at,
-    );
+    const { id: serverId, lineageId: lineageBefore } = server;
+    const swapped = afterUndo(taken, lineageBefore, at);
+    const row = openedWayBack({ runId, serverId, fencingToken, facts, before, lineageBefore, expiresAt, ...swapped }, at);
     this.rows.set(ofRunId, { ...taken, ...closing('undone', runId, at) });
     return this.swapped(row, server, { action: row.data === null ? 'lineage.returned' : 'data.returned', details: { ...swapDetails(row), undoes: ofRunId } });
   };
@@ -158,8 +154,10 @@ export class FakeWayBacks implements Methods {
       const run = this.world.run(runId);
       const kind = decisionMeant(run, request.kind, this.decisions.has(`${runId} sign-off-live`));
       if (!mustBeDecided(run, kind, this.decisions.has(`${runId} ${kind}`))) return;
-      const setId = restoreSetOf(run);
-      if (kind === 'go-live' && setId !== null && setId !== request.restoreSetId && this.world.isRunningSet(setId)) throw goesLiveWithSet(runId, setId);
+      const restoreSetId = restoreSetOf(run);
+      if (kind === 'go-live' && restoreSetId !== null && restoreSetId !== request.restoreSetId && this.world.isRunningSet(restoreSetId)) {
+        throw goesLiveWithSet(runId, restoreSetId);
+      }
       const notApplied = notAppliedWith(runId, kind, request.notApplied, this.world.changesToSignOff(run));
       const reason = storableText(request.reason);
       this.decisions.set(`${runId} ${kind}`, { runId, kind, actor, reason, decidedAt: this.world.now(), notApplied });

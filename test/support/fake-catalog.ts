@@ -1,106 +1,39 @@
-import { RECOVERY_POINT_KIND_OF, type PlanBody } from '../../src/contracts/plan';
-import { randomUUID } from 'node:crypto';
-import { sealAfter, type AuditEvent } from '../../src/audit/append-audit';
-import { storableText } from '../../src/audit/storable';
-import { GENESIS_HASH, verifyAuditChain } from '../../src/audit/audit-chain';
-import {
-  backupDataInput,
-  backupInput,
-  confirmInput,
-  keyReused,
-  plannedRun,
-  plannedRunId,
-  refusalEvent,
-  requestDetails,
-  requireUsablePlan,
-  serverBusy,
-  type RefusableRequest,
-  type RunGrant,
-} from '../../src/catalog/acceptance';
-import { isExpired, tokenNotFound, tokenRecord } from '../../src/catalog/access-store';
-import type { AcceptedRun, AcceptRunRequest, Catalog, DispatchableRun, Page, PageRequest, ServerRecord } from '../../src/catalog/catalog';
-import { readSequenceCursor, readTimeCursor, rowsToRead, sequenceCursor, timeCursor, toPage, type CursorKind } from '../../src/catalog/cursor';
-import {
-  decommissionedColumns,
-  decommissionedDetails,
-  decommissioningOf,
-  decommissionRefusal,
-  recommissionedDetails,
-} from '../../src/catalog/decommissioned-row';
-import type { BackupSetRow, PolicyRow, RecoveryPointRow, RestorePlanRow, RunRow, ServerLockRow, TokenRow } from '../../src/catalog/entities';
-import { compareEstate } from '../../src/domain/estate/compare-estate';
-import { policyNotFound, serverNotFound } from '../../src/catalog/inventory-store';
-import { policyRecord, policyRow } from '../../src/catalog/policy-row';
-import type { HypervisorDeclaration, OffsiteDeclaration, RepositoryDeclaration } from '../../src/contracts/estate';
-import type { Relation } from '../../src/contracts/relation';
-import { concerns } from '../../src/catalog/relation-store';
-import type { BackupSetView, ServerGroup } from '../../src/contracts/backup-set';
-import { hypervisorNotConfigured, offsiteNotConfigured, repositoryNotConfigured } from '../../src/contracts/not-declared';
-import { withCopies } from '../../src/catalog/offsite-row';
-import type { Policy } from '../../src/contracts/policy';
-import type { BackupImageInput } from '../../src/contracts/workflows';
-import {
-  groupNotFound,
-  memberInput,
-  newSet,
-  setBusy,
-  setEnded,
-  setInput,
-  setMember,
-  setNotFound,
-  setRefused,
-  setRequested,
-  setView,
-} from '../../src/catalog/backup-set-rows';
-import { setOf } from '../../src/catalog/run-acceptance-store';
-import { recoveryPointNotFound, requireSuitable } from '../../src/domain/planning/recovery-point-choice';
-import { isDecommissionedAlready, requireInService } from '../../src/domain/retention/decommissioning';
-import { runKindOf } from '../../src/domain/planning/usable-plan';
-import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
-import {
-  adopted,
-  generationTaken,
-  noRecoveryPoint,
-  PARENTS_LIMIT,
-  PUBLISHED,
-  publishedData,
-  stateDetails,
-  type Recorded,
-  WORKER,
-} from '../../src/catalog/recovery-point-store';
-import { stateFound } from '../../src/catalog/recovery-point-chain';
-import { fencedOff, runNotFound } from '../../src/catalog/run-store';
-import { isAhead } from '../../src/domain/clock-skew';
-import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
-import { changesToSignOff, runFinished } from '../../src/domain/run-actions';
-import { closeStep, isFinalStep, nextStep, stepAction, waitingAfter, type StoredStep } from '../../src/domain/steps/step-transition';
-import { AFTER_NAMED, candidatePoint, MAX_BOUNDS, MAX_CANDIDATES } from '../../src/catalog/marker-store';
-import { ROOM_EVERY_MS, ROOM_SINCE_MS } from '../../src/catalog/room-store';
+import type { AuditEvent } from '../../src/audit/append-audit';
+import { backupDataInput, backupInput, confirmInput, plannedRun, plannedRunId, requireUsablePlan } from '../../src/catalog/acceptance';
+import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
+import { planNotFound } from '../../src/catalog/plan-store';
+import { policyRecord } from '../../src/catalog/policy-row';
 import { recoveryPointsOf, requireKept } from '../../src/catalog/retention-facts';
-import { storableError } from '../../src/catalog/storable-error';
-import { storableStep } from '../../src/catalog/storable-step';
-import { newTokenSecret, requireTokenRequest, tokenHash, tokenInvalid } from '../../src/catalog/token-secret';
-import { dataRecoveryPointRow, dataView, imageView, planSummary, planView, recoveryPointRow, runView, storedProgress } from '../../src/catalog/views';
-import { type ModosuError } from '../../src/contracts/errors';
+import type { ModosuError } from '../../src/contracts/errors';
 import { newId } from '../../src/contracts/ids';
-import { isFinal, type AuditEntryView, type RunKind } from '../../src/contracts/run';
-import { adoptedServer, adoptionConflict } from '../../src/catalog/catalog-copy-store';
-import type { ServerFacts } from '../../src/contracts/facts';
-import type { DataManifest } from '../../src/contracts/data';
-import type { DataRecoveryPointView, ImageManifest, ImageRecoveryPointView } from '../../src/contracts/recovery-point';
-import { FakeCatalogCopies } from './fake-catalog-copies';
-import { FakeGenerations } from './fake-catalog-generations';
-import { FakeChanges } from './fake-catalog-changes';
-import { FakeChains } from './fake-catalog-chains';
-import { countFigures } from './fake-catalog-figures';
+import type { PlanBody } from '../../src/contracts/plan';
+import { isFinal } from '../../src/contracts/run';
+import { isAhead } from '../../src/domain/clock-skew';
+import { runKindOf } from '../../src/domain/planning/usable-plan';
+import { judgeProtection, protectedServer } from '../../src/domain/protection-status';
+import { changesToSignOff } from '../../src/domain/run-actions';
 import { FakeAlerts } from './fake-catalog-alerts';
+import { FakeAudit } from './fake-catalog-audit';
+import { FakeBackupSets } from './fake-catalog-backup-sets';
+import { FakeChains } from './fake-catalog-chains';
+import { FakeChanges } from './fake-catalog-changes';
+import { FakeCatalogCopies } from './fake-catalog-copies';
 import { FakeDueBackups } from './fake-catalog-due';
-import { protectionFacts } from './fake-catalog-protection';
+import { countFigures } from './fake-catalog-figures';
+import { FakeGenerations } from './fake-catalog-generations';
+import { FakeGround } from './fake-catalog-ground';
+import { FakeInventory } from './fake-catalog-inventory';
 import { FakeJudgements } from './fake-catalog-judgements';
 import { FakeMarkers } from './fake-catalog-markers';
 import { FakeOffsite } from './fake-catalog-offsite';
-import { FakeRetention } from './fake-catalog-retention';
+import { FakePlans } from './fake-catalog-plans';
+import { protectionFacts } from './fake-catalog-protection';
+import { FakeRecoveryPoints } from './fake-catalog-recovery-points';
 import { FakeRestoreSets } from './fake-catalog-restore-sets';
+import { FakeRetention } from './fake-catalog-retention';
+import { FakeRoom } from './fake-catalog-room';
+import { FakeRuns } from './fake-catalog-runs';
+import { FakeTokens } from './fake-catalog-tokens';
 import { FakeVerifications } from './fake-catalog-verification';
 import { FakeWayBacks } from './fake-catalog-way-back';
 
@@ -109,24 +42,15 @@ import { FakeWayBacks } from './fake-catalog-way-back';
  * method runs to its end without a pause, which is all the locking it needs.
  */
 export class FakeCatalog implements Catalog {
-  private readonly hypervisors = new Map<string, HypervisorDeclaration>();
-  private readonly repositories = new Map<string, RepositoryDeclaration>();
-  private readonly offsiteDeclared = new Map<string, OffsiteDeclaration>();
-  private readonly policies = new Map<string, PolicyRow>();
-  private readonly groups = new Map<string, ServerGroup>();
-  private readonly relations = new Map<string, Relation>();
-  private readonly sets = new Map<string, BackupSetRow>();
-  private readonly policySince = new Map<string, Date>();
-  private readonly room: { readonly repository: string; readonly at: Date; readonly freeBytes: number }[] = [];
-  private readonly servers = new Map<string, ServerRecord>();
-  private readonly points = new Map<string, RecoveryPointRow>();
-  private readonly plans = new Map<string, RestorePlanRow>();
-  private readonly runs = new Map<string, RunRow>();
-  private readonly steps = new Map<string, Map<number, StoredStep>>();
-  private readonly locks = new Map<string, ServerLockRow>();
-  private readonly tokens = new Map<string, TokenRow>();
-  private readonly keys = new Map<string, { readonly digest: string; readonly resultId: string }>();
-  private readonly entries: AuditEntryView[] = [];
+  private readonly ground: FakeGround;
+  private readonly audits: FakeAudit;
+  private readonly tokens: FakeTokens;
+  private readonly inventory: FakeInventory;
+  private readonly room: FakeRoom;
+  private readonly points: FakeRecoveryPoints;
+  private readonly plans: FakePlans;
+  private readonly runs: FakeRuns;
+  private readonly sets: FakeBackupSets;
   private readonly wayBacks: FakeWayBacks;
   private readonly restoreSets: FakeRestoreSets;
   private readonly changes: FakeChanges;
@@ -140,265 +64,237 @@ export class FakeCatalog implements Catalog {
   private readonly retention: FakeRetention;
   private readonly chains: FakeChains;
   private readonly copies: FakeCatalogCopies;
-  private lastFencingToken = 0;
-  private failure: ModosuError | null = null;
 
-  constructor(private readonly now: () => Date = () => new Date()) {
+  constructor(now: () => Date = () => new Date()) {
+    this.ground = new FakeGround(now);
+    const { ground } = this;
+    const server = (serverId: string): ServerRecord => this.inventory.server(serverId);
+    const append = (event: AuditEvent): void => ground.append(event);
+    this.audits = new FakeAudit(ground);
+    this.tokens = new FakeTokens(ground);
+    this.inventory = new FakeInventory(ground, {
+      requireFree: (held) => this.runs.requireFree(held),
+      withdrawDue: (serverId) => this.due.withdrawAll(serverId),
+    });
+    this.room = new FakeRoom(ground, (name) => this.inventory.isRepository(name));
+    this.runs = new FakeRuns(ground, {
+      contextOf: (run) => this.wayBacks.contextOf(run),
+      ended: (run) => this.sets.runEnded(run),
+    });
+    this.sets = new FakeBackupSets(ground, {
+      server,
+      servers: () => this.inventory.serverList(),
+      policies: () => this.inventory.all().policies,
+      group: (name) => this.inventory.group(name),
+      runs: () => this.runs.all(),
+      findPoint: (id) => this.points.find(id),
+      busy: (held) => this.runs.busy(held),
+      lock: (free, runId) => this.runs.lock(free, runId),
+      addRun: (request, input) => this.runs.addRun(request, { kind: 'backup-image', input }, null, null),
+    });
+    this.plans = new FakePlans(ground, {
+      server,
+      point: (id) => this.points.point(id),
+      run: (id) => this.runs.run(id),
+      requireOffsite: (name) => this.inventory.requireOffsite(name),
+      requireUndoable: (runId, restored) => this.wayBacks.requireUndoable(runId, restored),
+    });
     this.wayBacks = new FakeWayBacks({
       now,
-      run: (runId) => this.run(runId),
-      server: (serverId) => this.server(serverId),
-      lockOf: (serverId) => this.locks.get(serverId),
-      runs: () => this.runList(),
-      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
+      run: (runId) => this.runs.run(runId),
+      server,
+      lockOf: (serverId) => this.runs.lockOf(serverId),
+      runs: () => this.runs.all(),
+      isRunningSet: (restoreSetId) => this.restoreSets.isRunning(restoreSetId),
       changesToSignOff: ({ id, planId }) => {
-        const body = planId === null ? null : this.plan(planId).body;
+        const body = planId === null ? null : this.plans.plan(planId).body;
         return changesToSignOff(body === null ? null : (JSON.parse(body) as PlanBody), this.changes.appliedIn(id));
       },
-      setLineage: (serverId, lineageId) => void this.servers.set(serverId, { ...this.server(serverId), lineageId }),
-      append: (event) => this.append(event),
+      setLineage: (serverId, lineageId) => this.inventory.setServer({ ...this.inventory.server(serverId), lineageId }),
+      append,
     });
     this.restoreSets = new FakeRestoreSets({
       now,
-      server: (serverId) => this.server(serverId),
-      point: (id) => this.point(id),
-      plan: (planId) => this.plan(planId),
-      setPlan: (plan) => void this.plans.set(plan.id, plan),
-      runs: () => this.runList(),
+      server,
+      point: (id) => this.points.point(id),
+      plan: (planId) => this.plans.plan(planId),
+      setPlan: (plan) => this.plans.put(plan),
+      runs: () => this.runs.all(),
       wayBackOf: (runId) => this.wayBacks.wayBackOf(runId),
       isDecided: (runId) => this.wayBacks.isDecided(runId, 'go-live'),
-      earlier: (request, id) => this.earlier(request, id),
-      claim: (request, id) => this.claim(request, id),
+      earlier: (request, id) => ground.earlier(request, id),
+      claim: (request, id) => ground.claim(request, id),
       requireAcceptable: (requests) => {
         for (const request of requests) {
-          const plan = this.plan(request.planId);
-          const server = this.server(request.serverId);
-          requireUsablePlan(plan, server, request);
+          const plan = this.plans.plan(request.planId);
+          const restored = server(request.serverId);
+          requireUsablePlan(plan, restored, request);
           requireKept(this.chains.of(recoveryPointsOf(plan)), plan.id);
-          const holder = this.locks.get(server.id);
-          if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
+          this.runs.requireFree(restored);
         }
       },
       acceptPlanned: (request) => this.acceptPlanned(request),
       decide: (request) => this.wayBacks.decide(request),
-      cancel: (actor, runId, reason) => this.requestCancel(actor, runId, reason),
-      page: (rows, page, view) => this.newestFirst('restore-sets', rows, page, ({ requestedAt }) => requestedAt, view),
-      append: (event) => this.append(event),
+      cancel: (actor, runId, reason) => this.runs.requestCancel(actor, runId, reason),
+      page: (rows, page, view) => ground.newestFirst('restore-sets', rows, page, ({ requestedAt }) => requestedAt, view),
+      append,
     });
-    this.generations = new FakeGenerations({ server: (serverId) => this.server(serverId), points: (serverId) => this.pointsOf(serverId) });
+    this.generations = new FakeGenerations({ server, points: (serverId) => this.points.of(serverId) });
     this.judgements = new FakeJudgements({
       now,
-      server: (serverId) => this.server(serverId),
-      servers: () => this.inventory().servers,
-      relations: () => this.inventory().relations,
-      points: (serverId) => this.pointsOf(serverId),
+      server,
+      servers: () => this.inventory.all().servers,
+      relations: () => this.inventory.all().relations,
+      points: (serverId) => this.points.of(serverId),
       markersOf: (recoveryPointId) => this.markers.ofPoint(recoveryPointId),
       readingsOf: (occasion) => this.markers.of(occasion),
-      append: (event) => this.append(event),
+      append,
     });
     this.changes = new FakeChanges({
       now,
-      server: (serverId) => this.server(serverId),
-      policies: () => [...this.policies.values()].map(policyRecord),
-      isImageSpent: (server) => this.due.isImageSpent(server),
-      points: (serverId) => this.pointsOf(serverId),
+      server,
+      policies: () => [...this.inventory.policyRows.values()].map(policyRecord),
+      isImageSpent: (changed) => this.due.isImageSpent(changed),
+      points: (serverId) => this.points.of(serverId),
       beginningOf: (lineageId) => this.wayBacks.beginningOf(lineageId),
       isKnownLine: (lineageId) => this.wayBacks.isKnownLine(lineageId),
-      holder: (serverId) => this.runs.get(this.locks.get(serverId)?.runId ?? '') ?? null,
-      requireHold: (runId) => {
-        const run = this.run(runId);
-        if (this.locks.get(run.serverId)?.runId !== runId) throw fencedOff(run);
-        return run.serverId;
-      },
-      earlier: (request) => this.earlier(request, 'chg'),
-      claim: (request, id) => this.claim(request, id),
-      page: (rows, page, view) => this.newestFirst('changes', rows, page, ({ openedAt }) => openedAt, view),
-      append: (event) => this.append(event),
+      holder: (serverId) => this.runs.find(this.runs.lockOf(serverId)?.runId ?? '') ?? null,
+      requireHold: (runId) => this.runs.requireHold(runId).serverId,
+      earlier: (request) => ground.earlier(request, 'chg'),
+      claim: (request, id) => ground.claim(request, id),
+      page: (rows, page, view) => ground.newestFirst('changes', rows, page, ({ openedAt }) => openedAt, view),
+      append,
     });
     this.due = new FakeDueBackups({
       now,
-      servers: () => this.serverList(),
-      policySince: (serverId) => this.policySince.get(serverId) ?? null,
+      servers: () => this.inventory.serverList(),
+      policySince: (serverId) => this.inventory.policySince(serverId),
       restoredAt: ({ id, lineageId }) => {
-        const isImaged = this.pointsOf(id).some((point) => point.kind === 'image' && point.state === 'usable' && point.lineageId === lineageId);
+        const isImaged = this.points.of(id).some((point) => point.kind === 'image' && point.state === 'usable' && point.lineageId === lineageId);
         return isImaged ? null : this.wayBacks.wentLiveAt(id, lineageId);
       },
-      hasImage: (serverId) => this.pointsOf(serverId).some(({ kind }) => kind === 'image'),
-      changed: (server) => this.changes.toImage(server),
-      policies: () => this.policies,
-      hypervisors: () => this.inventory().hypervisors,
-      repositories: () => this.inventory().repositories,
-      runs: () => this.runList(),
+      hasImage: (serverId) => this.points.of(serverId).some(({ kind }) => kind === 'image'),
+      changed: (due) => this.changes.toImage(due),
+      policies: () => this.inventory.policyRows,
+      hypervisors: () => this.inventory.all().hypervisors,
+      repositories: () => this.inventory.all().repositories,
+      runs: () => this.runs.all(),
       start: ({ kind, request }) => (kind === 'image' ? this.acceptBackup(request) : this.acceptDataBackup(request)),
-      page: (rows, page, view) => this.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
-      append: (event) => this.append(event),
+      page: (rows, page, view) => ground.newestFirst('due-backups', rows, page, ({ dueAt }) => dueAt, view),
+      append,
     });
     this.chains = new FakeChains({
       now,
-      find: (id) => this.points.get(id),
-      points: () => [...this.points.values()],
-      setPoint: (row) => void this.points.set(row.id, row),
-      append: (event) => this.append(event),
+      find: (id) => this.points.find(id),
+      points: () => this.points.all(),
+      setPoint: (row) => this.points.put(row),
+      append,
+    });
+    this.points = new FakeRecoveryPoints(ground, {
+      chains: this.chains,
+      generations: this.generations,
+      markers: this.markers,
+      server,
+      requireRepository: (name) => this.inventory.requireRepository(name),
+      copies: () => this.offsite.allCopies(),
+      noteContained: (row) => this.changes.noteContained(row),
+      published: ({ id, runId }, as) => {
+        const run = this.runs.find(runId);
+        if (run !== undefined && (as === 'instead' || run.recoveryPointId === null)) this.runs.put({ ...run, recoveryPointId: id });
+      },
     });
     this.verifications = new FakeVerifications({
       now,
       chains: this.chains,
-      server: (serverId) => this.server(serverId),
-      servers: () => this.serverList(),
-      policies: () => this.policies,
-      runs: () => this.runList(),
-      point: (id) => this.point(id),
-      points: () => [...this.points.values()],
+      server,
+      servers: () => this.inventory.serverList(),
+      policies: () => this.inventory.policyRows,
+      runs: () => this.runs.all(),
+      point: (id) => this.points.point(id),
+      points: () => this.points.all(),
       promisedSince: (serverId) => this.bootPromisedSince(serverId),
-      setPoint: (row) => void this.points.set(row.id, row),
-      page: (rows, page, view) => this.newestFirst('verifications', rows, page, ({ requestedAt }) => requestedAt, view),
-      append: (event) => this.append(event),
+      setPoint: (row) => this.points.put(row),
+      page: (rows, page, view) => ground.newestFirst('verifications', rows, page, ({ requestedAt }) => requestedAt, view),
+      append,
     });
     this.offsite = new FakeOffsite({
       now,
       chains: this.chains,
-      declared: () => byName(this.offsiteDeclared),
-      server: (serverId) => this.server(serverId),
-      servers: () => this.inventory().servers,
-      policies: () => this.policies,
-      find: (id) => this.points.get(id),
-      points: () => [...this.points.values()],
-      setPoint: (row) => void this.points.set(row.id, row),
-      page: (rows, page, view) => this.newestFirst('transfers', rows, page, ({ requestedAt }) => requestedAt, view),
-      append: (event) => this.append(event),
+      declared: () => this.inventory.all().offsite,
+      server,
+      servers: () => this.inventory.all().servers,
+      policies: () => this.inventory.policyRows,
+      find: (id) => this.points.find(id),
+      points: () => this.points.all(),
+      setPoint: (row) => this.points.put(row),
+      page: (rows, page, view) => ground.newestFirst('transfers', rows, page, ({ requestedAt }) => requestedAt, view),
+      append,
     });
     this.retention = new FakeRetention({
       now,
       chains: this.chains,
-      server: (serverId) => this.server(serverId),
-      servers: () => this.serverList(),
-      policies: () => this.policies,
-      plans: () => [...this.plans.values()],
-      runs: () => this.runList(),
+      server,
+      servers: () => this.inventory.serverList(),
+      policies: () => this.inventory.policyRows,
+      plans: () => this.plans.all(),
+      runs: () => this.runs.all(),
       openWayBacks: (serverId) => this.wayBacks.listWayBacks({ serverId, state: 'open' }),
       verifications: () => this.verifications.all(),
       transfers: () => this.offsite.allTransfers(),
       copies: () => this.offsite.allCopies(),
-      point: (id) => this.point(id),
-      points: () => [...this.points.values()],
-      setPoint: (row) => void this.points.set(row.id, row),
-      setServer: (server) => void this.servers.set(server.id, server),
-      append: (event) => this.append(event),
+      point: (id) => this.points.point(id),
+      points: () => this.points.all(),
+      setPoint: (row) => this.points.put(row),
+      setServer: (changed) => this.inventory.setServer(changed),
+      append,
     });
     this.copies = new FakeCatalogCopies({
       now,
       places: () => [
-        ...this.inventory().repositories.map(({ name }) => ({ kind: 'image' as const, name })),
-        ...byName(this.offsiteDeclared).map(({ name }) => ({ kind: 'offsite' as const, name })),
+        ...this.inventory.all().repositories.map(({ name }) => ({ kind: 'image' as const, name })),
+        ...this.inventory.all().offsite.map(({ name }) => ({ kind: 'offsite' as const, name })),
       ],
-      entries: () => this.entries,
+      entries: () => ground.entries,
     });
     this.alerts = new FakeAlerts({
       now,
-      nameOf: (serverId) => this.server(serverId).name,
-      isInService: (serverId) => this.server(serverId).decommissioned === null,
-      protection: () => judgeProtection(this.inventory().servers.map(protectedServer), this.inventory().policies, this.facts(), now()),
-      runs: () => this.runList(),
-      isRunningSet: (setId) => this.restoreSets.isRunning(setId),
-      points: () => [...this.points.values()],
-      page: (rows, page, view) => this.newestFirst('alerts', rows, page, ({ raisedAt }) => raisedAt, view),
+      nameOf: (serverId) => this.inventory.server(serverId).name,
+      isInService: (serverId) => this.inventory.server(serverId).decommissioned === null,
+      protection: () => judgeProtection(this.inventory.all().servers.map(protectedServer), this.inventory.all().policies, this.facts(), now()),
+      runs: () => this.runs.all(),
+      isRunningSet: (restoreSetId) => this.restoreSets.isRunning(restoreSetId),
+      points: () => this.points.all(),
+      page: (rows, page, view) => ground.newestFirst('alerts', rows, page, ({ raisedAt }) => raisedAt, view),
     });
   }
 
   /** From now on every method throws this error, until called with null: PostgreSQL that is away. */
   failWith(error: ModosuError | null): void {
-    this.failure = error;
+    this.ground.failWith(error);
   }
 
   async check(): Promise<void> {
-    this.reach();
+    this.ground.reach();
   }
 
   async close(): Promise<void> {}
 
-  // --- inventory ---------------------------------------------------------------------------------------------------------
-  diffEstate: Catalog['diffEstate'] = async (estate, resolved, options) => compareEstate(this.inventory(), estate, resolved, options).changes;
-
-  applyEstate: Catalog['applyEstate'] = async (actor, estate, resolved, options) => {
-    const { changes, hypervisors, repositories, offsite, policies, deletedPolicies, servers, groups, deletedGroups, relations, deletedRelations } =
-      compareEstate(this.inventory(), estate, resolved, options);
-    for (const item of hypervisors) this.hypervisors.set(item.name, item);
-    for (const item of repositories) this.repositories.set(item.name, item);
-    for (const item of offsite) this.offsiteDeclared.set(item.name, item);
-    for (const item of policies) this.policies.set(item.name, policyRow(item, this.policies.get(item.name), this.now()));
-    for (const name of deletedPolicies) this.policies.delete(name);
-    for (const group of groups) this.groups.set(group.name, group);
-    for (const name of deletedGroups) this.groups.delete(name);
-    for (const relation of relations) this.relations.set(relation.name, relation);
-    for (const name of deletedRelations) this.relations.delete(name);
-    for (const { id, ...draft } of servers) {
-      const known = id === null ? undefined : this.servers.get(id);
-      const { lineageId = randomUUID(), decommissioned = null } = known ?? {};
-      const record = { ...draft, id: id ?? newId('srv', this.now().getTime()), lineageId, decommissioned };
-      if (known?.policy !== record.policy) this.policySince.set(record.id, this.now());
-      this.servers.set(record.id, record);
-    }
-    for (const { subject, name, change, fields } of changes) {
-      if (change !== 'create' && change !== 'update' && change !== 'delete') continue;
-      const serverId = subject === 'server' ? (this.serverList().find((server) => server.name === name)?.id ?? null) : null;
-      this.append({ actor, action: `${subject}.${change}d`, serverId, details: { name, fields } });
-    }
-    return changes;
-  };
-
-  listHypervisors: Catalog['listHypervisors'] = async () => this.inventory().hypervisors;
-  listRepositories: Catalog['listRepositories'] = async () => this.inventory().repositories;
-  listOffsite: Catalog['listOffsite'] = async () => this.inventory().offsite;
-  listPolicies: Catalog['listPolicies'] = async () => this.inventory().policies;
-
-  getPolicy: Catalog['getPolicy'] = async (name) => {
-    this.reach();
-    const row = this.policies.get(name);
-    if (row === undefined) throw policyNotFound(name);
-    return policyRecord(row);
-  };
-
-  listRelations: Catalog['listRelations'] = async ({ server } = {}) =>
-    this.inventory().relations.filter((relation) => server === undefined || concerns(relation, server));
-  listGroups: Catalog['listGroups'] = async () => this.inventory().groups;
-
-  getGroup: Catalog['getGroup'] = async (name) => this.found(this.groups.get(name), () => groupNotFound(name));
-
-  listGenerations: Catalog['listGenerations'] = (serverId, page) => this.generations.list(serverId, page);
-  getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
-  recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
-  readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
-  forgetReadings: Catalog['forgetReadings'] = async () =>
-    this.markers.forget((occasion) => {
-      const plan = this.plans.get(occasion);
-      if (plan !== undefined) return plan.state !== 'planning';
-      const [id = '', moment] = occasion.split(':');
-      const run = this.runs.get(id);
-      if (run === undefined || !isFinal(run.state)) return false;
-      const wayBack = moment === 'recheck' ? this.wayBacks.wayBackOf(id) : undefined;
-      const closing = this.runs.get(wayBack?.closedBy ?? '');
-      return wayBack?.state !== 'open' && (closing === undefined || isFinal(closing.state));
-    });
-  markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
-  candidatePoints: Catalog['candidatePoints'] = async (serverId, { until = null, named } = {}) => {
-    this.server(serverId);
-    const images = this.pointsOf(serverId)
-      .filter(({ kind }) => kind === 'image')
-      .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1));
-    const usable = images.filter(({ state }) => state === 'usable');
-    const own = images.find(({ id }) => id === named);
-    const last = own?.pointInTime ?? (until === null ? new Date(8.64e15) : new Date(until));
-    const after = usable.filter(({ pointInTime }) => pointInTime > last).slice(own === undefined ? -MAX_BOUNDS : -AFTER_NAMED);
-    const before = own === undefined ? usable.filter(({ pointInTime }) => pointInTime <= last).slice(0, MAX_CANDIDATES) : [own];
-    return Promise.all([...after, ...before].map(async (point) => candidatePoint(point, await this.markers.ofPoint(point.id))));
-  };
-
-  askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);
-  askForJudgement: Catalog['askForJudgement'] = (request) => this.judgements.askForJudgement(request);
-  dueJudgements: Catalog['dueJudgements'] = (atMost) => this.judgements.due(atMost);
-  storedStates: Catalog['storedStates'] = (serverIds) => this.judgements.states(serverIds);
-  recordJudgements: Catalog['recordJudgements'] = (begunAt, judged) => this.judgements.record(begunAt, judged);
-  listJudgements: Catalog['listJudgements'] = (filter) => this.judgements.list(filter);
+  // --- inventory ------------------------------------------------------------------------------------------------------
+  diffEstate: Catalog['diffEstate'] = (...given) => this.inventory.diffEstate(...given);
+  applyEstate: Catalog['applyEstate'] = (...given) => this.inventory.applyEstate(...given);
+  listHypervisors: Catalog['listHypervisors'] = (...given) => this.inventory.listHypervisors(...given);
+  listRepositories: Catalog['listRepositories'] = (...given) => this.inventory.listRepositories(...given);
+  listOffsite: Catalog['listOffsite'] = (...given) => this.inventory.listOffsite(...given);
+  listPolicies: Catalog['listPolicies'] = (...given) => this.inventory.listPolicies(...given);
+  getPolicy: Catalog['getPolicy'] = (...given) => this.inventory.getPolicy(...given);
+  listRelations: Catalog['listRelations'] = (...given) => this.inventory.listRelations(...given);
+  listGroups: Catalog['listGroups'] = (...given) => this.inventory.listGroups(...given);
+  getGroup: Catalog['getGroup'] = (...given) => this.inventory.getGroup(...given);
+  listServers: Catalog['listServers'] = (...given) => this.inventory.listServers(...given);
+  getServer: Catalog['getServer'] = (...given) => this.inventory.getServer(...given);
+  decommissionServer: Catalog['decommissionServer'] = (...given) => this.inventory.decommissionServer(...given);
+  recommissionServer: Catalog['recommissionServer'] = (...given) => this.inventory.recommissionServer(...given);
+  adoptServer: Catalog['adoptServer'] = (...given) => this.inventory.adoptServer(...given);
 
   openChange: Catalog['openChange'] = (request) => this.changes.open(request);
   completeChange: Catalog['completeChange'] = (request) => this.changes.complete(request);
@@ -413,179 +309,49 @@ export class FakeCatalog implements Catalog {
   startNextDueBackup: Catalog['startNextDueBackup'] = (maxDataBackups) => this.due.startNext(maxDataBackups);
   listDueBackups: Catalog['listDueBackups'] = (filter, page) => this.due.list(filter, page);
 
-  listServers: Catalog['listServers'] = async () => this.inventory().servers;
+  // --- recovery points ------------------------------------------------------------------------------------------------
+  nextGeneration: Catalog['nextGeneration'] = (...given) => this.points.nextGeneration(...given);
+  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = (...given) => this.points.recordRecoveryPoint(...given);
+  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = (...given) => this.points.adoptRecoveryPoint(...given);
+  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = (...given) => this.points.recordDataRecoveryPoint(...given);
+  adoptDataRecoveryPoint: Catalog['adoptDataRecoveryPoint'] = (...given) => this.points.adoptDataRecoveryPoint(...given);
+  incrementalParents: Catalog['incrementalParents'] = (...given) => this.points.incrementalParents(...given);
+  usableData: Catalog['usableData'] = (...given) => this.points.usableData(...given);
+  listRecoveryPoints: Catalog['listRecoveryPoints'] = (...given) => this.points.listRecoveryPoints(...given);
+  getRecoveryPoint: Catalog['getRecoveryPoint'] = (...given) => this.points.getRecoveryPoint(...given);
+  newestUsable: Catalog['newestUsable'] = (...given) => this.points.newestUsable(...given);
+  usableImages: Catalog['usableImages'] = (...given) => this.points.usableImages(...given);
+  candidatePoints: Catalog['candidatePoints'] = (...given) => this.points.candidatePoints(...given);
+  manifestChecksum: Catalog['manifestChecksum'] = (...given) => this.points.manifestChecksum(...given);
+  markRecoveryPoint: Catalog['markRecoveryPoint'] = (...given) => this.points.markRecoveryPoint(...given);
 
-  getServer: Catalog['getServer'] = async (idOrName) => {
-    this.reach();
-    const server = this.servers.get(idOrName) ?? this.serverList().find(({ name }) => name === idOrName);
-    if (server === undefined) throw serverNotFound(idOrName);
-    return server;
-  };
+  listGenerations: Catalog['listGenerations'] = (serverId, page) => this.generations.list(serverId, page);
+  getGeneration: Catalog['getGeneration'] = (serverId, generation) => this.generations.get(serverId, generation);
+  recordReadings: Catalog['recordReadings'] = (occasion, sides) => this.markers.record(occasion, sides);
+  readingsOf: Catalog['readingsOf'] = (occasion) => this.markers.of(occasion);
+  forgetReadings: Catalog['forgetReadings'] = async () =>
+    this.markers.forget((occasion) => {
+      const plan = this.plans.find(occasion);
+      if (plan !== undefined) return plan.state !== 'planning';
+      const [id = '', moment] = occasion.split(':');
+      const run = this.runs.find(id);
+      if (run === undefined || !isFinal(run.state)) return false;
+      const wayBack = moment === 'recheck' ? this.wayBacks.wayBackOf(id) : undefined;
+      const closing = this.runs.find(wayBack?.closedBy ?? '');
+      return wayBack?.state !== 'open' && (closing === undefined || isFinal(closing.state));
+    });
+  markersOf: Catalog['markersOf'] = (recoveryPointId) => this.markers.ofPoint(recoveryPointId);
 
-  decommissionServer: Catalog['decommissionServer'] = async (request) => {
-    const { actor, serverId } = request;
-    try {
-      const server = this.server(serverId);
-      if (isDecommissionedAlready(server, request, storableText)) return server;
-      const holder = this.locks.get(serverId);
-      if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
-      const columns = decommissionedColumns(request, this.now());
-      const record = { ...server, decommissioned: decommissioningOf(columns) };
-      this.servers.set(serverId, record);
-      this.append({ actor, action: 'server.decommissioned', serverId, details: decommissionedDetails(server, columns) });
-      this.due.withdrawAll(serverId);
-      return record;
-    } catch (error) {
-      const event = decommissionRefusal(request, error);
-      if (event !== null) this.append(event);
-      throw error;
-    }
-  };
-
-  recommissionServer: Catalog['recommissionServer'] = async (actor, serverId, reason) => {
-    const server = this.server(serverId);
-    if (server.decommissioned === null) return server;
-    const record = { ...server, decommissioned: null };
-    this.servers.set(serverId, record);
-    this.policySince.set(serverId, this.now());
-    this.append({ actor, action: 'server.recommissioned', serverId, details: recommissionedDetails(server, server.decommissioned, reason) });
-    return record;
-  };
-
-  // --- recovery points ---------------------------------------------------------------------------------------------------
-  nextGeneration: Catalog['nextGeneration'] = async (serverId) => {
-    this.server(serverId);
-    return Math.max(0, ...this.pointsOf(serverId).map(({ generation }) => generation ?? 0)) + 1;
-  };
+  askForNightly: Catalog['askForNightly'] = (hourUtc) => this.judgements.askForNightly(hourUtc);
+  askForJudgement: Catalog['askForJudgement'] = (request) => this.judgements.askForJudgement(request);
+  dueJudgements: Catalog['dueJudgements'] = (atMost) => this.judgements.due(atMost);
+  storedStates: Catalog['storedStates'] = (serverIds) => this.judgements.states(serverIds);
+  recordJudgements: Catalog['recordJudgements'] = (begunAt, judged) => this.judgements.record(begunAt, judged);
+  listJudgements: Catalog['listJudgements'] = (filter) => this.judgements.list(filter);
 
   takeCatalogCopyTurn: Catalog['takeCatalogCopyTurn'] = (everyMs, reachable) => this.copies.takeTurn(everyMs, reachable);
   recordCatalogCopy: Catalog['recordCatalogCopy'] = (repository, outcome) => this.copies.record(repository, outcome);
   catalogCopies: Catalog['catalogCopies'] = () => this.copies.list();
-
-  adoptServer: Catalog['adoptServer'] = async (actor, server) => {
-    const { id, name, uuid, hypervisor, repository, lineageId } = server;
-    const known = this.servers.get(id);
-    if (known !== undefined) {
-      if (known.lineageId === lineageId) return 'known';
-      this.servers.set(id, { ...known, lineageId });
-      this.append({ actor, action: 'server.adopted', serverId: id, details: { name: known.name, lineageId, lineageBefore: known.lineageId } });
-      return 'known';
-    }
-    if (!this.hypervisors.has(hypervisor)) throw hypervisorNotConfigured(hypervisor);
-    if (!this.repositories.has(repository)) throw repositoryNotConfigured(repository);
-    const other = this.serverList().find((one) => one.name === name || (one.hypervisor === hypervisor && one.uuid === uuid));
-    if (other !== undefined) throw adoptionConflict(server, other);
-    this.servers.set(id, adoptedServer(server));
-    this.append({ actor, action: 'server.adopted', serverId: id, details: { name, uuid, hypervisor, repository, lineageId } });
-    return 'added';
-  };
-
-  recordRecoveryPoint: Catalog['recordRecoveryPoint'] = async (manifest, repository, manifestSha256, facts) => {
-    const recorded = this.recordImage(manifest, repository, manifestSha256 ?? null, PUBLISHED, facts ?? null);
-    this.markers.forget((occasion) => occasion === manifest.runId);
-    return recorded;
-  };
-  adoptRecoveryPoint: Catalog['adoptRecoveryPoint'] = async (actor, manifest, repository, manifestSha256, missing, facts) =>
-    this.recordImage(manifest, repository, manifestSha256, adopted(actor, missing), facts ?? null);
-
-  private recordImage(
-    manifest: ImageManifest,
-    repository: string,
-    manifestSha256: string | null,
-    { missing, ...how }: Recorded,
-    facts: ServerFacts | null,
-  ): ImageRecoveryPointView {
-    const server = this.server(manifest.server.id);
-    if (!this.repositories.has(repository)) {
-      throw repositoryNotConfigured(repository);
-    }
-    const known = this.points.get(manifest.recoveryPointId);
-    if (known !== undefined) return imageView(known);
-    const published = { ...recoveryPointRow(manifest, repository, manifestSha256), ...this.generations.keep(facts) };
-    const row = missing === null ? this.chains.born(published) : { ...published, ...stateFound('damaged', missing, this.now()) };
-    if (this.pointsOf(server.id).some(({ generation }) => generation === row.generation)) throw generationTaken(row);
-    this.points.set(row.id, row);
-    this.changes.noteContained(row);
-    this.markers.keep(row.id, manifest.markers);
-    const run = this.runs.get(row.runId);
-    if (run !== undefined) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
-    this.append({
-      ...how,
-      runId: row.runId,
-      serverId: server.id,
-      details: { recoveryPointId: row.id, generation: row.generation },
-    });
-    this.chains.returnExpired(this.chains.of(row.parentId === null ? [] : [row.parentId]), how.actor);
-    if (row.state === 'damaged') {
-      const details = stateDetails(row, row.stateReason ?? '');
-      this.append({ actor: how.actor, action: 'recovery-point.damaged', runId: row.runId, serverId: server.id, details });
-    }
-    return imageView(row);
-  }
-
-  recordDataRecoveryPoint: Catalog['recordDataRecoveryPoint'] = async (manifest) => this.recordData(manifest, PUBLISHED);
-  adoptDataRecoveryPoint: Catalog['adoptDataRecoveryPoint'] = async (actor, manifest, missing) => this.recordData(manifest, adopted(actor, missing));
-
-  private recordData(manifest: DataManifest, { missing, ...how }: Recorded): DataRecoveryPointView {
-    const server = this.server(manifest.server.id);
-    const known = this.points.get(manifest.recoveryPointId);
-    if (known !== undefined) return dataView(known);
-    const published = dataRecoveryPointRow(manifest);
-    const row = missing === null ? published : { ...published, ...stateFound('damaged', missing, this.now()) };
-    this.points.set(row.id, row);
-    const run = this.runs.get(row.runId);
-    if (run !== undefined && run.recoveryPointId === null) this.runs.set(run.id, { ...run, recoveryPointId: row.id });
-    this.append({ ...how, runId: row.runId, serverId: server.id, details: publishedData(row) });
-    return dataView(row);
-  }
-
-  incrementalParents: Catalog['incrementalParents'] = async (serverId, repository) => {
-    const { lineageId } = this.server(serverId);
-    return this.pointsOf(serverId)
-      .filter((row) => row.kind === 'image' && row.state === 'usable' && row.lineageId === lineageId && row.repository === repository)
-      .sort((a, b) => (b.generation ?? 0) - (a.generation ?? 0))
-      .slice(0, PARENTS_LIMIT)
-      .map(({ id }) => id);
-  };
-
-  usableData: Catalog['usableData'] = async (serverId, dataSet) => {
-    this.server(serverId);
-    const rows = this.pointsOf(serverId).filter((row) => row.kind === 'data' && row.dataSet === dataSet && row.purpose === 'backup' && row.state === 'usable');
-    return rows.sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (a.id < b.id ? 1 : -1)).map(dataView);
-  };
-
-  listRecoveryPoints: Catalog['listRecoveryPoints'] = async ({ serverId, state }, page) => {
-    const rows = [...this.points.values()].filter(
-      (row) => (serverId === undefined || row.serverId === serverId) && (state === undefined ? row.state !== 'deleted' : row.state === state),
-    );
-    return this.newestFirst(
-      'recovery-points',
-      rows,
-      page,
-      ({ pointInTime }) => pointInTime,
-      (row) => withCopies(row, this.offsite.allCopies()),
-    );
-  };
-
-  getRecoveryPoint: Catalog['getRecoveryPoint'] = async (id) => withCopies(this.point(id), this.offsite.allCopies());
-
-  newestUsable: Catalog['newestUsable'] = async (serverId, until = null) => {
-    const server = this.server(serverId);
-    const [newest] = await this.usableImages(serverId, until, 1);
-    if (newest === undefined) throw noRecoveryPoint(server, until);
-    return newest;
-  };
-
-  usableImages: Catalog['usableImages'] = async (serverId, until, limit) => {
-    this.server(serverId);
-    const usable = this.pointsOf(serverId).filter(
-      ({ kind, state, pointInTime }) => kind === 'image' && state === 'usable' && (until === null || pointInTime <= new Date(until)),
-    );
-    return usable
-      .sort((a, b) => b.pointInTime.getTime() - a.pointInTime.getTime() || (b.generation ?? 0) - (a.generation ?? 0))
-      .slice(0, limit)
-      .map(imageView);
-  };
 
   holdRecoveryPoint: Catalog['holdRecoveryPoint'] = (...given) => this.retention.hold(...given);
   releaseRecoveryPoint: Catalog['releaseRecoveryPoint'] = (...given) => this.retention.release(...given);
@@ -599,25 +365,25 @@ export class FakeCatalog implements Catalog {
 
   private readonly facts = (): ReturnType<typeof protectionFacts> =>
     protectionFacts(
-      this.inventory().servers,
-      [...this.points.values()],
-      this.runList(),
+      this.inventory.all().servers,
+      this.points.all(),
+      this.runs.all(),
       this.due.waiting(),
-      ({ policy }) => this.policies.get(policy ?? '') ?? null,
+      ({ policy }) => this.inventory.policyRows.get(policy ?? '') ?? null,
       (serverId) => this.verifications.boots(serverId),
       (serverId) => this.bootPromisedSince(serverId),
-      this.now(),
+      this.ground.now(),
       (server) => this.changes.toImage(server),
       { places: this.offsite.places(), copies: this.offsite.allCopies() },
       this.judgements.facts(),
     );
 
   private bootPromisedSince(serverId: string): Date | null {
-    const policy = this.policies.get(this.server(serverId).policy ?? '');
-    const images = this.pointsOf(serverId).filter(({ kind, publishedAt }) => kind === 'image' && !isAhead(publishedAt, this.now()));
+    const policy = this.inventory.policyRows.get(this.inventory.server(serverId).policy ?? '');
+    const images = this.points.of(serverId).filter(({ kind, publishedAt }) => kind === 'image' && !isAhead(publishedAt, this.ground.now()));
     if (policy === undefined || images.length === 0) return null;
     const first = Math.min(...images.map(({ publishedAt }) => publishedAt.getTime()));
-    return new Date(Math.max(policy.verificationSince.getTime(), this.policySince.get(serverId)?.getTime() ?? 0, first));
+    return new Date(Math.max(policy.verificationSince.getTime(), this.inventory.policySince(serverId)?.getTime() ?? 0, first));
   }
 
   requestVerification: Catalog['requestVerification'] = (request) => this.verifications.request(request);
@@ -654,310 +420,105 @@ export class FakeCatalog implements Catalog {
   recordAlertAttempt: Catalog['recordAlertAttempt'] = (deliveryId, problem) => this.alerts.recordAttempt(deliveryId, problem);
   listAlerts: Catalog['listAlerts'] = (filter, page) => this.alerts.list(filter, page);
 
-  recordRepositoryRoom: Catalog['recordRepositoryRoom'] = async (repository, freeBytes) => {
-    this.reach();
-    const since = this.now().getTime() - ROOM_EVERY_MS;
-    const isFresh = this.room.some((sample) => sample.repository === repository && sample.at.getTime() > since);
-    if (this.repositories.has(repository) && !isFresh) this.room.push({ repository, at: this.now(), freeBytes });
-  };
+  recordRepositoryRoom: Catalog['recordRepositoryRoom'] = (...given) => this.room.record(...given);
+  repositoryRoom: Catalog['repositoryRoom'] = () => this.room.list();
 
-  repositoryRoom: Catalog['repositoryRoom'] = async () => {
-    const since = this.now().getTime() - ROOM_SINCE_MS;
-    const inOrder = (a: { readonly repository: string; readonly at: Date }, b: { readonly repository: string; readonly at: Date }): number =>
-      a.repository === b.repository ? a.at.getTime() - b.at.getTime() : a.repository < b.repository ? -1 : 1;
-    return this.room.filter(({ at }) => at.getTime() > since).sort(inOrder);
-  };
+  // --- plans ----------------------------------------------------------------------------------------------------------
+  acceptPlan: Catalog['acceptPlan'] = (...given) => this.plans.acceptPlan(...given);
+  acceptUndoPlan: Catalog['acceptUndoPlan'] = (...given) => this.plans.acceptUndoPlan(...given);
+  getDispatchablePlan: Catalog['getDispatchablePlan'] = (...given) => this.plans.getDispatchablePlan(...given);
+  completePlan: Catalog['completePlan'] = (...given) => this.plans.completePlan(...given);
+  failPlan: Catalog['failPlan'] = (...given) => this.plans.failPlan(...given);
+  getPlan: Catalog['getPlan'] = (...given) => this.plans.getPlan(...given);
+  listUnfinishedPlans: Catalog['listUnfinishedPlans'] = (...given) => this.plans.listUnfinishedPlans(...given);
+  listPlans: Catalog['listPlans'] = (...given) => this.plans.listPlans(...given);
 
-  manifestChecksum: Catalog['manifestChecksum'] = async (id) => this.points.get(id)?.manifestSha256 ?? null;
+  // --- runs -----------------------------------------------------------------------------------------------------------
+  listUndispatched: Catalog['listUndispatched'] = (...given) => this.runs.listUndispatched(...given);
+  getDispatchable: Catalog['getDispatchable'] = (...given) => this.runs.getDispatchable(...given);
+  listOpenRuns: Catalog['listOpenRuns'] = (...given) => this.runs.listOpenRuns(...given);
+  startRun: Catalog['startRun'] = (...given) => this.runs.startRun(...given);
+  recordStep: Catalog['recordStep'] = (...given) => this.runs.recordStep(...given);
+  recordProgress: Catalog['recordProgress'] = (...given) => this.runs.recordProgress(...given);
+  finishRun: Catalog['finishRun'] = (...given) => this.runs.finishRun(...given);
+  requestCancel: Catalog['requestCancel'] = (...given) => this.runs.requestCancel(...given);
+  getRun: Catalog['getRun'] = (...given) => this.runs.getRun(...given);
+  listRuns: Catalog['listRuns'] = (...given) => this.runs.listRuns(...given);
+  measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = (...given) => this.runs.measuredRecoverySeconds(...given);
 
-  markRecoveryPoint: Catalog['markRecoveryPoint'] = async (readId, state, why, of = {}) => {
-    const { id, found } = this.chains.damageOfRead(readId, { code: 'RECOVERY_POINT_CORRUPT', ...of, message: why });
-    this.chains.setState(this.point(id), { state, why: found }, this.now(), false);
-  };
-
-  // --- plans -------------------------------------------------------------------------------------------------------------
-  acceptPlan: Catalog['acceptPlan'] = async (request) => {
-    this.reach();
-    const { actor, serverId, scenario, recoveryPointId } = request;
-    const keepDisks = request.scenario === 'server' ? (request.keepDisks ?? []) : [];
-    const attachOldDisks = request.scenario === 'server' ? (request.attachOldDisks ?? []) : [];
-    const planId = newId('plan');
-    const earlier = this.earlier(request, planId);
-    if (earlier !== null) return { planId: earlier, replayed: true };
-    const server = this.server(serverId);
-    if (request.from !== undefined && !this.offsiteDeclared.has(request.from)) throw offsiteNotConfigured(request.from);
-    if (recoveryPointId !== null) requireSuitable(asFetched(this.point(recoveryPointId), request), server, RECOVERY_POINT_KIND_OF[scenario]);
-    this.plans.set(
-      planId,
-      newPlan(
-        { id: planId, serverId, scenario, actor, recoveryPointId, keepDisks, attachOldDisks, request: planRequest(request), undoesRunId: null },
-        this.now(),
-      ),
-    );
-    this.claim(request, planId);
-    this.append({
-      actor,
-      action: 'plan.requested',
-      serverId,
-      details: {
-        planId,
-        server: server.name,
-        scenario,
-        recoveryPointId,
-        ...(keepDisks.length === 0 ? {} : { keepDisks }),
-        ...(attachOldDisks.length === 0 ? {} : { attachOldDisks }),
-        ...planRequest(request),
-      },
-    });
-    return { planId, replayed: false };
-  };
-
-  acceptUndoPlan: Catalog['acceptUndoPlan'] = async (request) => {
-    this.reach();
-    const { actor, ofRunId } = request;
-    const planId = newId('plan');
-    const earlier = this.earlier(request, planId);
-    if (earlier !== null) return { planId: earlier, serverId: this.plan(earlier).serverId, replayed: true };
-    const { serverId } = this.run(ofRunId);
-    this.wayBacks.requireUndoable(ofRunId, this.server(serverId));
-    this.plans.set(
-      planId,
-      newPlan(
-        { id: planId, serverId, scenario: 'undo', actor, recoveryPointId: null, keepDisks: [], attachOldDisks: [], request: null, undoesRunId: ofRunId },
-        this.now(),
-      ),
-    );
-    this.claim(request, planId);
-    this.append({ actor, action: 'plan.requested', serverId, details: { planId, scenario: 'undo', ofRunId } });
-    return { planId, serverId, replayed: false };
-  };
-
-  getDispatchablePlan: Catalog['getDispatchablePlan'] = async (planId) => startablePlan(this.plan(planId));
-
-  completePlan: Catalog['completePlan'] = async (planId, body, hash) => {
-    const plan = this.plan(planId);
-    const text = planText(plan, body, hash);
-    if (plan.state !== 'planning') return;
-    this.plans.set(planId, { ...plan, state: 'ready', hash, body: text });
-    this.append({ actor: WORKER, action: 'plan.ready', serverId: plan.serverId, details: readyDetails(planId, body, hash) });
-  };
-
-  failPlan: Catalog['failPlan'] = async (planId, error) => {
-    const plan = this.plan(planId);
-    if (plan.state !== 'planning') return;
-    this.plans.set(planId, { ...plan, state: 'failed', error: storableError(error) });
-    this.append({ actor: WORKER, action: 'plan.failed', serverId: plan.serverId, details: { planId, code: error.code } });
-  };
-
-  getPlan: Catalog['getPlan'] = async (planId) => {
-    const plan = this.plan(planId);
-    return planView(plan, this.server(plan.serverId).name);
-  };
-
-  listUnfinishedPlans: Catalog['listUnfinishedPlans'] = async (olderThan) => {
-    this.reach();
-    return [...this.plans.values()].filter(({ state, createdAt }) => state === 'planning' && createdAt < olderThan).map(startablePlan);
-  };
-
-  // --- runs, steps, lock -------------------------------------------------------------------------------------------------
   acceptBackup: Catalog['acceptBackup'] = async (request) =>
-    this.accept('backup-image', request, newId('run'), (runId) => {
-      const server = this.serverInService(request.serverId);
-      const input = backupInput(server, request, this.policyOf(server), this.lock(server, runId), newId('rp'));
-      this.addRun(request, { kind: 'backup-image', input }, null, null);
+    this.runs.accept('backup-image', request, newId('run'), (runId) => {
+      const server = this.inventory.serverInService(request.serverId);
+      const input = backupInput(server, request, this.inventory.policyOf(server), this.runs.lock(server, runId), newId('rp'));
+      this.runs.addRun(request, { kind: 'backup-image', input }, null, null);
     });
 
   acceptDataBackup: Catalog['acceptDataBackup'] = async (request) =>
-    this.accept('backup-data', request, newId('run'), (runId) => {
-      const server = this.serverInService(request.serverId);
-      backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: this.now() });
-      this.addRun(request, { kind: 'backup-data', input: backupDataInput(server, request, this.lock(server, runId)) }, null, null);
+    this.runs.accept('backup-data', request, newId('run'), (runId) => {
+      const server = this.inventory.serverInService(request.serverId);
+      backupDataInput(server, request, { runId, fencingToken: 0, acceptedAt: this.ground.now() });
+      this.runs.addRun(request, { kind: 'backup-data', input: backupDataInput(server, request, this.runs.lock(server, runId)) }, null, null);
     });
-
-  acceptBackupSet: Catalog['acceptBackupSet'] = async (request) => {
-    this.reach();
-    try {
-      const setId = newId('set');
-      const earlier = this.earlier(request, setId);
-      if (earlier !== null) return { setId: earlier, replayed: true };
-      const { servers: names } = this.found(this.groups.get(request.group), () => groupNotFound(request.group));
-      const servers = this.serverList().filter(({ name }) => names.includes(name));
-      for (const server of servers) requireInService(server);
-      const [first, ...more] = servers.flatMap((server) => {
-        const holder = this.locks.get(server.id);
-        return holder === undefined ? [] : [serverBusy(server, { runId: holder.runId, since: holder.acquiredAt })];
-      });
-      if (first !== undefined) throw setBusy(request.group, [first, ...more]);
-      const set = newSet(setId, request, this.now());
-      const inputs = servers.map((server) => memberInput(server, this.inventory().policies, request, this.lock(server, newId('run')), set));
-      this.sets.set(setId, set);
-      for (const input of inputs) this.addRun(request, { kind: 'backup-image', input }, null, null);
-      this.append(setRequested(set, request.actor, inputs, request.allowCrashConsistent));
-      this.claim(request, setId);
-      return { setId, replayed: false };
-    } catch (error) {
-      const event = setRefused(request, error);
-      if (event !== null) this.append(event);
-      throw error;
-    }
-  };
-
-  getDispatchableSet: Catalog['getDispatchableSet'] = async (setId) => {
-    const inputs = this.runsOfSet(setId).map(({ input }) => input as BackupImageInput);
-    return { set: setInput(this.set(setId), inputs), runs: inputs.map((input) => ({ kind: 'backup-image', input })) };
-  };
-
-  listOpenSets: Catalog['listOpenSets'] = async (olderThan) => {
-    this.reach();
-    return [...this.sets.values()]
-      .filter(({ id, requestedAt }) => requestedAt < olderThan && this.runsOfSet(id).some(({ state }) => !isFinal(state)))
-      .map((row) => setInput(row, this.setView(row).members));
-  };
-
-  getSet: Catalog['getSet'] = async (setId) => this.setView(this.set(setId));
-
-  listSets: Catalog['listSets'] = async ({ group }, page) => {
-    const rows = [...this.sets.values()].filter(({ groupName }) => group === undefined || groupName === group);
-    return this.newestFirst(
-      'backup-sets',
-      rows,
-      page,
-      ({ requestedAt }) => requestedAt,
-      (row) => this.setView(row),
-    );
-  };
-
-  newestSets: Catalog['newestSets'] = async (groups) => {
-    const pages = await Promise.all(groups.map((group) => this.listSets({ group }, { limit: 1, cursor: null })));
-    return pages.flatMap(({ items }) => items);
-  };
-
-  private set(id: string): BackupSetRow {
-    return this.found(this.sets.get(id), () => setNotFound(id));
-  }
-
-  private runsOfSet(setId: string): RunRow[] {
-    return this.runList().filter((run) => run.setId === setId);
-  }
-
-  private setView(row: BackupSetRow): BackupSetView {
-    const runs = this.runsOfSet(row.id);
-    return setView(
-      row,
-      runs.map((run) => setMember(run, this.server(run.serverId).name, this.points.get(run.recoveryPointId ?? '') ?? null)),
-      runs,
-    );
-  }
 
   acceptPlanned: Catalog['acceptPlanned'] = async (request) => {
     const { planId, serverId } = request;
-    const server = this.server(serverId);
-    const plan = this.plan(planId);
+    const server = this.inventory.server(serverId);
+    const plan = this.plans.plan(planId);
     if (plan.serverId !== serverId) throw planNotFound(planId);
-    return this.accept(runKindOf(plan), request, plannedRunId(plan), (runId) => {
+    return this.runs.accept(runKindOf(plan), request, plannedRunId(plan), (runId) => {
       const usable = requireUsablePlan(plan, server, request);
       const { body } = usable;
       if (body.scenario === 'undo') this.wayBacks.requireUndoable(body.undoes.runId, server);
-      else {
-        requireKept(this.chains.of(recoveryPointsOf(plan)), planId);
-      }
-      this.addRun(request, plannedRun(server, request, usable, this.lock(server, runId)), planId, body.scenario === 'undo' ? null : body.recoveryPoint.id);
-      this.plans.set(planId, { ...plan, state: 'used', runId });
+      else requireKept(this.chains.of(recoveryPointsOf(plan)), planId);
+      this.runs.addRun(
+        request,
+        plannedRun(server, request, usable, this.runs.lock(server, runId)),
+        planId,
+        body.scenario === 'undo' ? null : body.recoveryPoint.id,
+      );
+      this.plans.put({ ...plan, state: 'used', runId });
     });
   };
+
+  acceptConfirm: Catalog['acceptConfirm'] = async (request) =>
+    this.runs.accept('confirm', request, newId('run'), (runId) => {
+      const server = this.inventory.server(request.serverId);
+      this.wayBacks.requireConfirmable(request.ofRunId, server);
+      this.runs.addRun(request, { kind: 'confirm', input: confirmInput(server, request, this.runs.lock(server, runId)) }, null, null);
+    });
+
+  resultOf: Catalog['resultOf'] = async (request, kind) => {
+    this.ground.reach();
+    return this.ground.earlier(request, `${kind}_`);
+  };
+
+  figures: Catalog['figures'] = async () => {
+    const steps = this.runs.all().flatMap(({ id, kind }) => [...this.runs.stepsOf(id).values()].map((step) => ({ kind, step })));
+    return countFigures({
+      runs: this.runs.all(),
+      steps,
+      points: this.points.all(),
+      wayBacks: await this.wayBacks.listWayBacks({ state: 'open' }),
+      now: this.ground.now(),
+    });
+  };
+
+  // --- sets -----------------------------------------------------------------------------------------------------------
+  acceptBackupSet: Catalog['acceptBackupSet'] = (...given) => this.sets.acceptBackupSet(...given);
+  getDispatchableSet: Catalog['getDispatchableSet'] = (...given) => this.sets.getDispatchableSet(...given);
+  listOpenSets: Catalog['listOpenSets'] = (...given) => this.sets.listOpenSets(...given);
+  getSet: Catalog['getSet'] = (...given) => this.sets.getSet(...given);
+  listSets: Catalog['listSets'] = (...given) => this.sets.listSets(...given);
+  newestSets: Catalog['newestSets'] = (...given) => this.sets.newestSets(...given);
 
   acceptRestoreSet: Catalog['acceptRestoreSet'] = (request) => this.restoreSets.acceptRestoreSet(request);
   acceptRestoreSetRuns: Catalog['acceptRestoreSetRuns'] = (request) => this.restoreSets.acceptRestoreSetRuns(request);
   runningRestoreSets: Catalog['runningRestoreSets'] = () => this.restoreSets.runningRestoreSets();
-  advanceRestoreSet: Catalog['advanceRestoreSet'] = (setId) => this.restoreSets.advanceRestoreSet(setId);
+  advanceRestoreSet: Catalog['advanceRestoreSet'] = (restoreSetId) => this.restoreSets.advanceRestoreSet(restoreSetId);
   getRestoreSet: Catalog['getRestoreSet'] = (id) => this.restoreSets.getRestoreSet(id);
   listRestoreSets: Catalog['listRestoreSets'] = (page) => this.restoreSets.listRestoreSets(page);
 
-  acceptConfirm: Catalog['acceptConfirm'] = async (request) =>
-    this.accept('confirm', request, newId('run'), (runId) => {
-      const server = this.server(request.serverId);
-      this.wayBacks.requireConfirmable(request.ofRunId, server);
-      this.addRun(request, { kind: 'confirm', input: confirmInput(server, request, this.lock(server, runId)) }, null, null);
-    });
-
-  listUndispatched: Catalog['listUndispatched'] = async (olderThan) =>
-    this.runList()
-      .filter(({ state, requestedAt }) => state === 'accepted' && requestedAt < olderThan)
-      .map(({ kind, input }) => ({ kind, input }) as DispatchableRun);
-
-  getDispatchable: Catalog['getDispatchable'] = async (runId) => {
-    const { kind, input } = this.run(runId);
-    return { kind, input } as DispatchableRun;
-  };
-
-  listOpenRuns: Catalog['listOpenRuns'] = async () =>
-    this.runList()
-      .filter(({ state }) => !isFinal(state))
-      .map(({ id, serverId, state }) => ({ runId: id, serverId, state }));
-
-  startRun: Catalog['startRun'] = async (runId) => {
-    const run = this.run(runId);
-    if (this.locks.get(run.serverId)?.runId !== runId) throw fencedOff(run);
-    if (run.state !== 'accepted') return;
-    this.runs.set(runId, { ...run, state: 'running', startedAt: this.now() });
-    this.append({ actor: WORKER, action: 'run.started', runId, serverId: run.serverId });
-  };
-
-  recordStep: Catalog['recordStep'] = async (runId, update) => {
-    const run = this.run(runId);
-    if (isFinal(run.state)) return;
-    const steps = this.stepsOf(runId);
-    const before = steps.get(update.seq) ?? null;
-    const step = nextStep(before, storableStep(update), this.now());
-    if (step === null) return;
-    steps.set(update.seq, step);
-    this.runs.set(runId, { ...run, waitingFor: waitingAfter(run.waitingFor, step) });
-    const action = stepAction(before, step);
-    if (action === null) return;
-    const { seq, key, title, detail, error } = step;
-    this.append({ actor: WORKER, action, runId, serverId: run.serverId, details: { seq, key, title, detail, code: error?.code, message: error?.message } });
-  };
-
-  recordProgress: Catalog['recordProgress'] = async (runId, stepKey, progress) => {
-    this.reach();
-    for (const step of this.steps.get(runId)?.values() ?? []) {
-      if (step.key === stepKey && !isFinalStep(step.state)) this.stepsOf(runId).set(step.seq, { ...step, progress: storedProgress(progress) });
-    }
-  };
-
-  finishRun: Catalog['finishRun'] = async (runId, outcome) => {
-    const run = this.run(runId);
-    if (isFinal(run.state)) return;
-    const finishedAt = this.now();
-    const error = outcome.error === null ? null : storableError(outcome.error);
-    const recoveryPointId = outcome.recoveryPointId ?? run.recoveryPointId;
-    this.runs.set(runId, {
-      ...run,
-      state: outcome.state,
-      finishedAt,
-      error,
-      recoveryPointId,
-      recoverySeconds: outcome.recoverySeconds ?? null,
-      lostSeconds: outcome.lostSeconds ?? null,
-      waitingFor: null,
-    });
-    const steps = this.stepsOf(runId);
-    if (outcome.state !== 'succeeded') for (const step of steps.values()) steps.set(step.seq, closeStep(step, finishedAt));
-    if (this.locks.get(run.serverId)?.runId === runId) this.locks.delete(run.serverId);
-    this.append({ actor: WORKER, action: `run.${outcome.state}`, runId, serverId: run.serverId, details: { code: error?.code, message: error?.message } });
-    const set = run.setId === null ? null : this.setView(this.set(run.setId));
-    if (set !== null && set.state !== 'running') this.append(setEnded(set, WORKER));
-  };
-
-  requestCancel: Catalog['requestCancel'] = async (actor, runId, reason) => {
-    const run = this.run(runId);
-    if (isFinal(run.state)) throw runFinished(run);
-    if (run.cancelRequested) return;
-    this.runs.set(runId, { ...run, cancelRequested: true });
-    this.append({ actor, action: 'run.cancel-requested', runId, serverId: run.serverId, details: { kind: run.kind, reason } });
-  };
-
-  // --- ways back and decisions --------------------------------------------------------------------------------------------
+  // --- ways back and decisions ----------------------------------------------------------------------------------------
   openWayBack: Catalog['openWayBack'] = (...args) => this.wayBacks.openWayBack(...args);
   takeWayBack: Catalog['takeWayBack'] = (...args) => this.wayBacks.takeWayBack(...args);
   revertWayBack: Catalog['revertWayBack'] = (...args) => this.wayBacks.revertWayBack(...args);
@@ -970,287 +531,15 @@ export class FakeCatalog implements Catalog {
   getDecision: Catalog['getDecision'] = (...args) => this.wayBacks.getDecision(...args);
   listDecidedButWaiting: Catalog['listDecidedButWaiting'] = (...args) => this.wayBacks.listDecidedButWaiting(...args);
 
-  getRun: Catalog['getRun'] = async (runId) => {
-    const run = this.run(runId);
-    const steps = [...this.stepsOf(runId).values()].sort((a, b) => a.seq - b.seq);
-    return runView(run, this.wayBacks.contextOf(run), steps, this.now());
-  };
-
-  listPlans: Catalog['listPlans'] = async ({ serverId, state }, page) => {
-    const rows = [...this.plans.values()].filter((plan) => (serverId ?? plan.serverId) === plan.serverId && (state ?? plan.state) === plan.state);
-    return this.newestFirst(
-      'restore-plans',
-      rows,
-      page,
-      ({ createdAt }) => createdAt,
-      (plan) => planSummary(plan, this.server(plan.serverId).name),
-    );
-  };
-
-  resultOf: Catalog['resultOf'] = async (request, kind) => {
-    this.reach();
-    return this.earlier(request, `${kind}_`);
-  };
-
-  listRuns: Catalog['listRuns'] = async ({ serverId, kind, state }, page) => {
-    const rows = this.runList().filter(
-      (run) => (serverId ?? run.serverId) === run.serverId && (kind ?? run.kind) === run.kind && (state ?? run.state) === run.state,
-    );
-    return this.newestFirst(
-      'runs',
-      rows,
-      page,
-      ({ requestedAt }) => requestedAt,
-      (run) => runView(run, this.wayBacks.contextOf(run), [], this.now()),
-    );
-  };
-
-  measuredRecoverySeconds: Catalog['measuredRecoverySeconds'] = async (serverId, kind) =>
-    this.runList()
-      .filter((run) => run.serverId === serverId && run.kind === kind && run.state === 'succeeded')
-      .sort((a, b) => b.requestedAt.getTime() - a.requestedAt.getTime())
-      .flatMap(({ recoverySeconds }) => (recoverySeconds === null ? [] : [recoverySeconds]))
-      .slice(0, 20);
-
-  figures: Catalog['figures'] = async () => {
-    const steps = this.runList().flatMap(({ id, kind }) => [...this.stepsOf(id).values()].map((step) => ({ kind, step })));
-    return countFigures({
-      runs: this.runList(),
-      steps,
-      points: [...this.points.values()],
-      wayBacks: await this.wayBacks.listWayBacks({ state: 'open' }),
-      now: this.now(),
-    });
-  };
-
-  // --- tokens and audit --------------------------------------------------------------------------------------------------
-  createToken: Catalog['createToken'] = async (actor, name, scopes, expiresAt) => {
-    this.reach();
-    requireTokenRequest(name, scopes, expiresAt);
-    const secret = newTokenSecret();
-    const row: TokenRow = { id: newId('tok'), name, scopes: [...new Set(scopes)], secretSha256: tokenHash(secret), createdAt: this.now(), expiresAt };
-    this.tokens.set(row.secretSha256, row);
-    this.append({ actor, action: 'token.created', details: { tokenId: row.id, name, scopes: row.scopes, expiresAt } });
-    return { record: tokenRecord(row), secret };
-  };
-
-  authenticate: Catalog['authenticate'] = async (secret) => {
-    this.reach();
-    const row = this.tokens.get(tokenHash(secret));
-    if (row === undefined || isExpired(row, this.now())) throw tokenInvalid();
-    return tokenRecord(row);
-  };
-
-  listTokens: Catalog['listTokens'] = async () => {
-    this.reach();
-    return [...this.tokens.values()].sort((a, b) => b.createdAt.getTime() - a.createdAt.getTime() || (a.id < b.id ? 1 : -1)).map(tokenRecord);
-  };
-
-  revokeToken: Catalog['revokeToken'] = async (actor, tokenId) => {
-    this.reach();
-    const row = [...this.tokens.values()].find(({ id }) => id === tokenId);
-    if (row === undefined) throw tokenNotFound(tokenId);
-    const revoked = { ...row, expiresAt: this.now() };
-    if (isExpired(row, revoked.expiresAt)) return tokenRecord(row);
-    this.tokens.set(row.secretSha256, revoked);
-    this.append({ actor, action: 'token.revoked', details: { tokenId, name: row.name } });
-    return tokenRecord(revoked);
-  };
-
-  audit: Catalog['audit'] = async (entry) => {
-    this.reach();
-    this.append(entry);
-  };
-
-  listAudit: Catalog['listAudit'] = async ({ runId }, page) => {
-    this.reach();
-    const after = readSequenceCursor('audit', page.cursor);
-    const rows = this.entries.filter((entry) => entry.seq > after && (runId === undefined || entry.runId === runId));
-    return toPage(
-      rows.slice(0, rowsToRead(page)),
-      page,
-      (entry) => entry,
-      ({ seq }) => sequenceCursor('audit', seq),
-    );
-  };
-
-  verifyAudit: Catalog['verifyAudit'] = async () => {
-    this.reach();
-    return verifyAuditChain(async (afterSeq) => this.entries.filter(({ seq }) => seq > afterSeq).slice(0, 1000));
-  };
-
-  // --- mechanics ---------------------------------------------------------------------------------------------------------
-  private reach(): void {
-    if (this.failure !== null) throw this.failure;
-  }
-
-  private append(event: AuditEvent): void {
-    const head = this.entries.at(-1);
-    this.entries.push(...sealAfter([event], { seq: head?.seq ?? 0, hash: head?.hash ?? GENESIS_HASH, at: this.now().toISOString() }));
-  }
-
-  private inventory(): {
-    hypervisors: HypervisorDeclaration[];
-    repositories: RepositoryDeclaration[];
-    offsite: OffsiteDeclaration[];
-    policies: Policy[];
-    servers: ServerRecord[];
-    groups: ServerGroup[];
-    relations: Relation[];
-  } {
-    this.reach();
-    return {
-      hypervisors: byName(this.hypervisors),
-      repositories: byName(this.repositories),
-      offsite: byName(this.offsiteDeclared),
-      policies: byName(this.policies).map(policyRecord),
-      servers: byName(this.servers),
-      groups: byName(this.groups),
-      relations: byName(this.relations),
-    };
-  }
-
-  private serverList(): readonly ServerRecord[] {
-    return [...this.servers.values()];
-  }
-
-  private runList(): RunRow[] {
-    this.reach();
-    return [...this.runs.values()];
-  }
-
-  private pointsOf(serverId: string): RecoveryPointRow[] {
-    return [...this.points.values()].filter((row) => row.serverId === serverId);
-  }
-
-  private stepsOf(runId: string): Map<number, StoredStep> {
-    const steps = this.steps.get(runId) ?? new Map<number, StoredStep>();
-    this.steps.set(runId, steps);
-    return steps;
-  }
-
-  private server(id: string): ServerRecord {
-    return this.found(this.servers.get(id), () => serverNotFound(id));
-  }
-
-  private policyOf({ policy: name }: ServerRecord): Policy | null {
-    return this.inventory().policies.find((policy) => policy.name === name) ?? null;
-  }
-
-  private serverInService(id: string): ServerRecord {
-    const server = this.server(id);
-    requireInService(server);
-    return server;
-  }
-
-  private point(id: string): RecoveryPointRow {
-    return this.found(this.points.get(id), () => recoveryPointNotFound(id));
-  }
-
-  private plan(id: string): RestorePlanRow {
-    return this.found(this.plans.get(id), () => planNotFound(id));
-  }
-
-  private run(id: string): RunRow {
-    return this.found(this.runs.get(id), () => runNotFound(id));
-  }
-
-  private found<T>(value: T | undefined, otherwise: () => ModosuError): T {
-    this.reach();
-    if (value === undefined) throw otherwise();
-    return value;
-  }
-
-  private accept(kind: RunKind, request: RefusableRequest, runId: string, work: (runId: string) => void): AcceptedRun {
-    this.reach();
-    try {
-      const earlier = this.earlier(request, runId);
-      if (earlier !== null) return { runId: earlier, replayed: true };
-      work(runId);
-      this.claim(request, runId);
-      return { runId, replayed: false };
-    } catch (error) {
-      const event = refusalEvent(kind, request, error);
-      if (event !== null) this.append(event);
-      throw error;
-    }
-  }
-
-  private lock(server: ServerRecord, runId: string): RunGrant {
-    const holder = this.locks.get(server.id);
-    if (holder !== undefined) throw serverBusy(server, { runId: holder.runId, since: holder.acquiredAt });
-    this.lastFencingToken += 1;
-    const acceptedAt = this.now();
-    this.locks.set(server.id, { serverId: server.id, runId, fencingToken: this.lastFencingToken, acquiredAt: acceptedAt });
-    return { runId, fencingToken: this.lastFencingToken, acceptedAt };
-  }
-
-  private addRun(request: Pick<AcceptRunRequest, 'actor'>, run: DispatchableRun, planId: string | null, recoveryPointId: string | null): void {
-    const { kind, input } = run;
-    const { runId, serverId, reason, fencingToken } = input;
-    this.runs.set(runId, {
-      id: runId,
-      kind,
-      state: 'accepted',
-      serverId,
-      reason,
-      requestedBy: request.actor,
-      requestedAt: new Date(input.acceptedAt),
-      startedAt: null,
-      finishedAt: null,
-      planId,
-      recoveryPointId,
-      setId: setOf(run),
-      cancelRequested: false,
-      waitingFor: null,
-      error: null,
-      recoverySeconds: null,
-      lostSeconds: null,
-      input,
-    });
-    this.append({
-      actor: request.actor,
-      action: 'run.requested',
-      runId,
-      serverId,
-      details: { kind, reason, fencingToken, ...requestDetails(run, recoveryPointId) },
-    });
-  }
-
-  private earlier(
-    { actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>,
-    newResultId: string,
-  ): string | null {
-    if (idempotencyKey === null) return null;
-    const known = this.keys.get(JSON.stringify([actor, idempotencyKey]));
-    if (known === undefined) return null;
-    const sameKind = known.resultId.split('_')[0] === newResultId.split('_')[0];
-    if (known.digest !== requestDigest || !sameKind) throw keyReused(idempotencyKey);
-    return known.resultId;
-  }
-
-  private claim({ actor, idempotencyKey, requestDigest }: Pick<AcceptRunRequest, 'actor' | 'idempotencyKey' | 'requestDigest'>, resultId: string): void {
-    if (idempotencyKey !== null) this.keys.set(JSON.stringify([actor, idempotencyKey]), { digest: requestDigest, resultId });
-  }
-
-  private newestFirst<Row extends { readonly id: string }, Item>(
-    kind: CursorKind,
-    rows: readonly Row[],
-    page: PageRequest,
-    timeOf: (row: Row) => Date,
-    toItem: (row: Row) => Item,
-  ): Page<Item> {
-    this.reach();
-    const after = readTimeCursor(kind, page.cursor);
-    const keyOf = (at: Date, id: string): string => `${at.toISOString()} ${id}`;
-    const sorted = [...rows]
-      .filter((row) => after === null || keyOf(timeOf(row), row.id) < keyOf(after.at, after.id))
-      .sort((a, b) => (keyOf(timeOf(a), a.id) < keyOf(timeOf(b), b.id) ? 1 : -1));
-    return toPage(sorted.slice(0, rowsToRead(page)), page, toItem, (row) => timeCursor(kind, { at: timeOf(row), id: row.id }));
-  }
+  // --- tokens and audit -----------------------------------------------------------------------------------------------
+  createToken: Catalog['createToken'] = (...given) => this.tokens.create(...given);
+  authenticate: Catalog['authenticate'] = (secret) => this.tokens.authenticate(secret);
+  listTokens: Catalog['listTokens'] = () => this.tokens.list();
+  revokeToken: Catalog['revokeToken'] = (...given) => this.tokens.revoke(...given);
+  audit: Catalog['audit'] = (entry) => this.audits.record(entry);
+  listAudit: Catalog['listAudit'] = (filter, page) => this.audits.list(filter, page);
+  verifyAudit: Catalog['verifyAudit'] = () => this.audits.verify();
 }
-
-const byName = <T extends { readonly name: string }>(items: ReadonlyMap<string, T>): T[] => [...items.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** @param now clock of everything that is recorded. */
 export const createFakeCatalog = (now?: () => Date): FakeCatalog => new FakeCatalog(now);

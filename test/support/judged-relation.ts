@@ -1,5 +1,6 @@
 import { fillIn } from '../../src/probes/fill-in';
-import { readMarkers, type ProbeTarget } from '../../src/probes/probe';
+import type { ProbeTarget } from '../../src/probes/probe';
+import { readMarkers } from '../../src/probes/read-markers';
 import { nameOfMarker } from '../../src/contracts/placeholders';
 import type { MarkerReading, Profile, RulePhase } from '../../src/contracts/profile';
 import { judge, planSteps, type JudgeContext } from '../../src/domain/consistency/judge';

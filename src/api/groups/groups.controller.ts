@@ -62,7 +62,7 @@ export class GroupsController {
       );
     }
     await runStarter.check();
-    const { setId, replayed } = await catalog.acceptBackupSet({
+    const { backupSetId, replayed } = await catalog.acceptBackupSet({
       actor: caller.name,
       idempotencyKey,
       requestDigest: requestDigest('POST', `/v1/groups/${group.name}/backups`, body),
@@ -70,10 +70,10 @@ export class GroupsController {
       reason: body.reason,
       allowCrashConsistent: body.allowCrashConsistent,
     });
-    if (!replayed) await dispatchSet(this.dependencies, setId);
-    response.setHeader('Location', `/v1/backup-sets/${setId}`);
+    if (!replayed) await dispatchSet(this.dependencies, backupSetId);
+    response.setHeader('Location', `/v1/backup-sets/${backupSetId}`);
     if (replayed) response.setHeader(REPLAYED_HEADER, 'true');
-    return catalog.getSet(setId);
+    return catalog.getSet(backupSetId);
   }
 }
 

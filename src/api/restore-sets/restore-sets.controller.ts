@@ -65,13 +65,13 @@ export class RestoreSetsController {
     const incidentAt = body.incidentAt === undefined ? null : new Date(body.incidentAt).toISOString();
     const chosen = await chooseSet(catalog, profiles, servers, incidentAt);
     await runStarter.check();
-    const { setId, replayed } = await catalog.acceptRestoreSet({
+    const { restoreSetId, replayed } = await catalog.acceptRestoreSet({
       ...keyed,
       ...chosen,
       incidentAt,
       leaveChanges: body.leaveChanges,
     });
-    const set = await catalog.getRestoreSet(setId);
+    const set = await catalog.getRestoreSet(restoreSetId);
     if (!replayed) await Promise.all(set.members.flatMap(({ planId }) => (planId === null ? [] : [dispatchPlan(this.dependencies, planId)])));
     return answer(set, replayed, response);
   }
@@ -99,7 +99,7 @@ export class RestoreSetsController {
       actor: caller.name,
       idempotencyKey,
       requestDigest: requestDigest('POST', `/v1/restore-sets/${id}/run`, body),
-      setId: id,
+      restoreSetId: id,
       reason: body.reason,
       confirm: body.confirm,
       findings: { override: body.override, acknowledgeUnknown: body.acknowledgeUnknown },

@@ -1,8 +1,8 @@
 import { EntitySchema } from 'typeorm';
 import type { OffsiteDeclaration } from '../../contracts/estate';
-import type { ErrorSummary } from '../../contracts/errors';
 import type { OffsiteCopyState, OffsiteState, TransferKind, TransferState } from '../../contracts/offsite-copies';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
+import { QUEUED_WORK, type QueuedWorkRow } from './queued-work';
 
 /** What was declared, and what was seen of it. */
 export interface OffsiteRepositoryRow extends OffsiteDeclaration {
@@ -85,7 +85,7 @@ export const OffsiteCopyEntity = new EntitySchema<OffsiteCopyRow>({
   ],
 });
 
-export interface OffsiteTransferRow {
+export interface OffsiteTransferRow extends QueuedWorkRow {
   readonly id: string;
   readonly kind: TransferKind;
   readonly offsite: string;
@@ -94,20 +94,7 @@ export interface OffsiteTransferRow {
   /** Ids of all recovery points that it moves, what others build on first. */
   readonly points: readonly string[];
   readonly hypervisor: string;
-  /** Both or none: which part of the bytes is read, from 1. */
-  readonly part: number | null;
-  readonly parts: number | null;
   readonly state: TransferState;
-  readonly waitsFor: string | null;
-  readonly cancelRequested: boolean;
-  readonly requestedBy: string;
-  readonly reason: string;
-  readonly requestedAt: Date;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly doneBytes: number | null;
-  readonly totalBytes: number | null;
-  readonly error: ErrorSummary | null;
 }
 
 export const OffsiteTransferEntity = new EntitySchema<OffsiteTransferRow>({
@@ -120,19 +107,8 @@ export const OffsiteTransferEntity = new EntitySchema<OffsiteTransferRow>({
     recoveryPointId: text({ name: 'recovery_point_id', nullable: true }),
     points: json(),
     hypervisor: text(),
-    part: integer(nullable),
-    parts: integer(nullable),
     state: text(),
-    waitsFor: text({ name: 'waits_for', nullable: true }),
-    cancelRequested: { type: 'boolean', name: 'cancel_requested' },
-    requestedBy: text({ name: 'requested_by' }),
-    reason: text(),
-    requestedAt: instant({ name: 'requested_at' }),
-    startedAt: instant({ name: 'started_at', nullable: true }),
-    finishedAt: instant({ name: 'finished_at', nullable: true }),
-    doneBytes: bigint({ name: 'done_bytes', nullable: true }),
-    totalBytes: bigint({ name: 'total_bytes', nullable: true }),
-    error: json(nullable),
+    ...QUEUED_WORK,
   },
   indices: [
     { name: 'offsite_transfer_newest_idx', columns: ['requestedAt', 'id'] },

@@ -1,10 +1,10 @@
 import { EntitySchema } from 'typeorm';
-import type { ErrorSummary } from '../../contracts/errors';
 import type { RecoveryPointKind } from '../../contracts/recovery-point';
 import type { BootResult, VerificationMethod, VerificationState } from '../../contracts/verification';
-import { bigint, instant, integer, json, nullable, primary, text } from './columns';
+import { json, nullable, primary, text } from './columns';
+import { QUEUED_WORK, type QueuedWorkRow } from './queued-work';
 
-export interface VerificationRow {
+export interface VerificationRow extends QueuedWorkRow {
   readonly id: string;
   readonly serverId: string;
   readonly kind: RecoveryPointKind;
@@ -14,20 +14,7 @@ export interface VerificationRow {
   /** Where it lies: so many of a place are read at a time. */
   readonly place: string;
   readonly method: VerificationMethod;
-  /** Both or none: which part of the bytes is read, from 1. */
-  readonly part: number | null;
-  readonly parts: number | null;
   readonly state: VerificationState;
-  readonly waitsFor: string | null;
-  readonly cancelRequested: boolean;
-  readonly requestedBy: string;
-  readonly reason: string;
-  readonly requestedAt: Date;
-  readonly startedAt: Date | null;
-  readonly finishedAt: Date | null;
-  readonly doneBytes: number | null;
-  readonly totalBytes: number | null;
-  readonly error: ErrorSummary | null;
   readonly boot: BootResult | null;
   /** Of a boot: whether it was that of the server's newest image when it was asked for; of others nothing is promised. Null: no boot. */
   readonly ofNewest: boolean | null;
@@ -43,19 +30,8 @@ export const VerificationEntity = new EntitySchema<VerificationRow>({
     subject: text(),
     place: text(),
     method: text(),
-    part: integer(nullable),
-    parts: integer(nullable),
     state: text(),
-    waitsFor: text({ name: 'waits_for', nullable: true }),
-    cancelRequested: { type: 'boolean', name: 'cancel_requested' },
-    requestedBy: text({ name: 'requested_by' }),
-    reason: text(),
-    requestedAt: instant({ name: 'requested_at' }),
-    startedAt: instant({ name: 'started_at', nullable: true }),
-    finishedAt: instant({ name: 'finished_at', nullable: true }),
-    doneBytes: bigint({ name: 'done_bytes', nullable: true }),
-    totalBytes: bigint({ name: 'total_bytes', nullable: true }),
-    error: json(nullable),
+    ...QUEUED_WORK,
     boot: json(nullable),
     ofNewest: { type: 'boolean', name: 'of_newest', nullable: true },
   },

@@ -82,7 +82,7 @@ export interface AcceptRestoreSetRequest extends KeyedRequest {
 
 /** Carries a restore set out. */
 export interface RunRestoreSetRequest extends KeyedRequest {
-  readonly setId: string;
+  readonly restoreSetId: string;
   readonly reason: string;
   /** What the person typed: the names of all servers that are restored. */
   readonly confirm: readonly string[];

@@ -6,10 +6,13 @@ import { offsiteTable, transferTable, transferText } from '../output/offsite';
 import { waitForTransfer } from '../watch/waiting';
 import { examples, waitOptions, withWait, type WaitFlags } from './options';
 
+/** Not the name of a repository, which `list` shows. */
+const TRANSFER_ID = 'id of the transfer, as `modosu offsite transfers` lists it';
+
 /** Copies of recovery points elsewhere, and having them back. */
 export function addOffsiteCommands(program: Command, context: CliContext): void {
   const offsite = program.command('offsite').description('copies of recovery points in a second place');
-  examples(offsite.command('list').description('list off-site repositories: whether they are there, when they were last seen, what lies in them'), [
+  examples(offsite.command('list').description('list all off-site repositories: whether they are there, when they were last seen, what lies in them'), [
     'modosu offsite list',
   ]).action(async (_options: unknown, command: Command) => {
     const printer = context.printer(command);
@@ -47,19 +50,23 @@ export function addOffsiteCommands(program: Command, context: CliContext): void 
     const found = await context.list<TransferView>(printer, '/v1/offsite/transfers', { server, state, offsite: name }, limit);
     printer.data(found, () => transferTable(found));
   });
-  examples(offsite.command('show').description('show one transfer').argument('<transfer>', 'id of the transfer'), ['modosu offsite show trf_01j8…']).action(
-    async (id: string, _options: unknown, command: Command) => {
-      const printer = context.printer(command);
-      const client = await context.client();
-      const { value } = await client.get<TransferView>(`/v1/offsite/transfers/${idSegment('trf', id)}`);
-      printer.data(value, () => transferText(value));
-    },
-  );
+  examples(
+    offsite
+      .command('show')
+      .description('show one transfer: what is copied, fetched, checked or removed, and how far it is')
+      .argument('<transfer>', TRANSFER_ID),
+    ['modosu offsite show trf_01j8…'],
+  ).action(async (id: string, _options: unknown, command: Command) => {
+    const printer = context.printer(command);
+    const client = await context.client();
+    const { value } = await client.get<TransferView>(`/v1/offsite/transfers/${idSegment('trf', id)}`);
+    printer.data(value, () => transferText(value));
+  });
   examples(
     offsite
       .command('cancel')
       .description('stop a transfer; what a policy asks for comes again some hours later')
-      .argument('<transfer>', 'id of the transfer')
+      .argument('<transfer>', TRANSFER_ID)
       .requiredOption('--reason <text>', 'why; it goes into the audit'),
     ['modosu offsite cancel trf_01j8… --reason "the line is needed"'],
   ).action(async (id: string, options: { readonly reason: string }, command: Command) => {

@@ -1,6 +1,6 @@
-import { formatBytes, formatDuration } from '../../contracts/format';
+import { formatBytes } from '../../contracts/format';
 import type { OffsiteRepositoryView, RecoveryPointCopy, TransferView } from '../../contracts/offsite-copies';
-import { progressOf } from './verifications';
+import { errorFields, progressOf, requestFields } from './queued-work';
 import { fields, table, utc } from './text';
 
 export const offsiteTable = (repositories: readonly OffsiteRepositoryView[]): string =>
@@ -42,7 +42,6 @@ const resultOf = (one: TransferView): string => {
 };
 
 export function transferText(one: TransferView): string {
-  const { startedAt, finishedAt, error } = one;
   const progress = progressOf(one);
   const card = fields(
     [
@@ -51,14 +50,9 @@ export function transferText(one: TransferView): string {
       ...(one.serverName === null ? [] : [['server', `${one.serverName} (${one.serverId ?? ''})`] as const]),
       ...(one.recoveryPointId === null ? [] : [['recovery point', one.recoveryPointId] as const]),
       ['state', one.state],
-      ...(one.waitsFor === null ? [] : [['waits for', one.waitsFor] as const]),
-      ['requested', `${utc(one.requestedAt)} by ${one.requestedBy}`],
-      ['reason', one.reason],
-      ['started', utc(startedAt)],
-      ['finished', utc(finishedAt)],
-      ...(startedAt === null || finishedAt === null ? [] : [['took', formatDuration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000)] as const]),
+      ...requestFields(one),
       ...(progress === null ? [] : [['moved', progress] as const]),
-      ...(error === null ? [] : [['why', `${error.code}: ${error.message}`] as const, ['next', error.hint] as const]),
+      ...errorFields(one),
     ],
     '  ',
   );

@@ -1,5 +1,6 @@
-import { formatBytes, formatDuration } from '../../contracts/format';
+import { formatDuration } from '../../contracts/format';
 import type { BootResult, RecoveryPointBoot, RecoveryPointVerification, VerificationView } from '../../contracts/verification';
+import { errorFields, progressOf, requestFields } from './queued-work';
 import { fields, table, utc } from './text';
 
 export const verificationTable = (verifications: readonly VerificationView[]): string =>
@@ -9,22 +10,18 @@ export const verificationTable = (verifications: readonly VerificationView[]): s
   );
 
 export function verificationText(one: VerificationView): string {
-  const { startedAt, finishedAt, error, boot } = one;
+  const { boot } = one;
+  const progress = progressOf(one);
   const card = fields(
     [
       ['server', `${one.serverName} (${one.serverId})`],
       ['what', whatIsRead(one)],
       ['how', one.method],
       ['state', one.state],
-      ...(one.waitsFor === null ? [] : [['waits for', one.waitsFor] as const]),
-      ['requested', `${utc(one.requestedAt)} by ${one.requestedBy}`],
-      ['reason', one.reason],
-      ['started', utc(startedAt)],
-      ['finished', utc(finishedAt)],
-      ...(startedAt === null || finishedAt === null ? [] : [['took', formatDuration((Date.parse(finishedAt) - Date.parse(startedAt)) / 1000)] as const]),
-      ...(progressOf(one) === null ? [] : [['read', progressOf(one) ?? ''] as const]),
+      ...requestFields(one),
+      ...(progress === null ? [] : [['read', progress] as const]),
       ...(boot === null ? [] : bootFields(boot)),
-      ...(error === null ? [] : [['why', `${error.code}: ${error.message}`] as const, ['next', error.hint] as const]),
+      ...errorFields(one),
     ],
     '  ',
   );
@@ -36,10 +33,6 @@ const bootFields = ({ seconds, checks, notMade }: BootResult): readonly (readonl
   ...checks.map(({ name, evidence }) => [`check ${name}`, evidence] as const),
   ...(notMade.length === 0 ? [] : [['not checked', `${notMade.join(', ')}: not possible without a network`] as const]),
 ];
-
-/** Null: nobody says. */
-export const progressOf = ({ doneBytes, totalBytes }: Pick<VerificationView, 'doneBytes' | 'totalBytes'>): string | null =>
-  doneBytes === null || totalBytes === null ? null : `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
 
 /** One line of a recovery point's card. */
 export function verifiedText({ state, method, at, problem }: RecoveryPointVerification): string {

@@ -13,21 +13,21 @@ const POLL_MS = 500;
 export async function waitForRestoreSet(
   io: CliIo,
   client: ApiClient,
-  setId: string,
+  restoreSetId: string,
   note: (text: string) => void,
   isThere: (set: RestoreSetView) => boolean,
   options: WaitOptions,
 ): Promise<RestoreSetView> {
-  const goesOn = `It goes on by itself; see \`modosu restore-set show ${setId}\`.`;
+  const goesOn = `It goes on by itself; see \`modosu restore-set show ${restoreSetId}\`.`;
   const words: WaitWords = {
-    timedOut: new ModosuError('WAIT_TIMED_OUT', `Restore set ${setId} has not come so far within ${waitedFor(options)}.`, { hint: goesOn }),
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Restore set ${restoreSetId} has not come so far within ${waitedFor(options)}.`, { hint: goesOn }),
     interrupted: new Interrupted(`Interrupted. ${goesOn}`),
   };
   let told = '';
   return waitWithin(io, options, words, async (signal) => {
     const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const value = await get<RestoreSetView>(`/v1/restore-sets/${encodeURIComponent(setId)}`);
+      const value = await get<RestoreSetView>(`/v1/restore-sets/${encodeURIComponent(restoreSetId)}`);
       if (isThere(value)) return value;
       const text = restoreSetProgress(value);
       if (text !== told) note(text);

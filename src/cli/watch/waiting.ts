@@ -9,7 +9,7 @@ import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
 import { formatDuration } from '../../contracts/format';
 import { backupSetProgress } from '../output/backup-sets';
-import { progressOf } from '../output/verifications';
+import { progressOf } from '../output/queued-work';
 import { followRun } from './follow-run';
 import { patientGet } from './patience';
 import { RunReporter } from './run-reporter';
@@ -158,20 +158,20 @@ const SET_POLL_MS = 500;
 export async function waitForBackupSet(
   io: CliIo,
   client: ApiClient,
-  setId: string,
+  backupSetId: string,
   note: (text: string) => void,
   options: WaitOptions,
 ): Promise<BackupSetView> {
-  const goesOn = `It goes on by itself; see \`modosu backup-set show ${setId}\`.`;
+  const goesOn = `It goes on by itself; see \`modosu backup-set show ${backupSetId}\`.`;
   const words: WaitWords = {
-    timedOut: new ModosuError('WAIT_TIMED_OUT', `Backup set ${setId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
+    timedOut: new ModosuError('WAIT_TIMED_OUT', `Backup set ${backupSetId} has not ended within ${waitedFor(options)}.`, { hint: goesOn }),
     interrupted: new Interrupted(`Interrupted. ${goesOn}`),
   };
   let told = '';
   return waitWithin(io, options, words, async (signal) => {
     const get = patientGet(io, client, { signal, goesOn });
     for (;;) {
-      const value = await get<BackupSetView>(`/v1/backup-sets/${encodeURIComponent(setId)}`);
+      const value = await get<BackupSetView>(`/v1/backup-sets/${encodeURIComponent(backupSetId)}`);
       if (value.state !== 'running') return value;
       const text = backupSetProgress(value);
       if (text !== told) note(text);

@@ -75,13 +75,17 @@ export interface PlanningActivities {
   parentCandidates(input: BackupImageInput): Promise<ParentCandidates>;
 }
 
-export interface PlanSource {
+/** What every plan begins from: its own id and the one that its run would have, and which server it is for. */
+export interface PlanSubject {
   readonly planId: string;
   readonly runId: string;
   readonly serverId: string;
   readonly serverName: string;
   readonly uuid: string;
   readonly hypervisor: string;
+}
+
+export interface PlanSource extends PlanSubject {
   readonly repository: string;
   readonly recoveryPointId: string;
   /** Targets of the disks that the server is to keep as they are now. Absent: none. */
@@ -125,13 +129,7 @@ export interface DataChoice {
   readonly engine: { readonly dump: number; readonly image: number | null } | null;
 }
 
-export interface DataPlanSource {
-  readonly planId: string;
-  readonly runId: string;
-  readonly serverId: string;
-  readonly serverName: string;
-  readonly uuid: string;
-  readonly hypervisor: string;
+export interface DataPlanSource extends PlanSubject {
   readonly point: DataRecoveryPointView;
   readonly item: DataRestoreItem;
   readonly selection: DataSelection;
@@ -143,13 +141,7 @@ export interface DataPlanSource {
   readonly credentials?: readonly CredentialDeclaration[];
 }
 
-export interface UndoSource {
-  readonly planId: string;
-  readonly runId: string;
-  readonly serverId: string;
-  readonly serverName: string;
-  readonly uuid: string;
-  readonly hypervisor: string;
+export interface UndoSource extends PlanSubject {
   readonly lineageId: string;
   readonly wayBack: WayBackView;
   readonly undoneRun: { readonly kind: RunKind; readonly reason: string };

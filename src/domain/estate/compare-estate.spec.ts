@@ -1,3 +1,4 @@
+import { knownServer } from '../../../test/support/known-server';
 import type { Estate, ServerDeclaration } from '../../contracts/estate';
 import type { Policy, Schedule } from '../../contracts/policy';
 import { NO_PROTECTION } from '../../contracts/protection';
@@ -27,21 +28,7 @@ const declared = (name: string, changes: Partial<ServerDeclaration> = {}): Serve
   agentTimeoutSeconds: 300,
   ...changes,
 });
-const known = (name: string, changes: Partial<ServerView> = {}): ServerView => ({
-  id: `srv_${name}`,
-  name,
-  uuid: `uuid-${name}`,
-  domainName: name,
-  hypervisor: 'hv1',
-  repository: 'main',
-  policy: 'daily',
-  stopTimeoutSeconds: 120,
-  agentTimeoutSeconds: 300,
-  protection: NO_PROTECTION,
-  lineageId: `lineage-${name}`,
-  decommissioned: null,
-  ...changes,
-});
+const known = (name: string, changes: Partial<ServerView> = {}): ServerView => knownServer(name, { policy: 'daily', ...changes });
 const relation = (name: string, server: string, peer: string): Relation => ({
   name,
   type: 'depends-on',

@@ -1,24 +1,10 @@
+import { knownServer as server } from '../../../test/support/known-server';
 import { isModosuError } from '../../contracts/errors';
 import { NO_PROTECTION, type SshAccess } from '../../contracts/protection';
 import type { Relation } from '../../contracts/relation';
 import type { ServerView } from '../../contracts/server';
 import { refuseCycles, refuseDeletionInUse, refuseSharedDomains, refuseSharedGuests } from './conflicts';
 
-const server = (name: string, changes: Partial<ServerView> = {}): ServerView => ({
-  id: `srv_${name}`,
-  name,
-  uuid: `uuid-${name}`,
-  domainName: name,
-  hypervisor: 'hv1',
-  repository: 'main',
-  policy: null,
-  stopTimeoutSeconds: 120,
-  agentTimeoutSeconds: 300,
-  protection: NO_PROTECTION,
-  lineageId: `lineage-${name}`,
-  decommissioned: null,
-  ...changes,
-});
 const DECOMMISSIONED = { at: '2026-01-01T00:00:00.000Z', by: 'alice', reason: 'replaced', keepDays: 90, protectsUntil: '2026-04-01T00:00:00.000Z' };
 
 function refusal(work: () => void) {

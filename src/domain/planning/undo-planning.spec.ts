@@ -1,3 +1,4 @@
+import { openWayBack } from '../../../test/support/open-way-back';
 import type { UndoSource } from '../../contracts/activities/planning';
 import type { UndoSurvey } from '../../contracts/plan';
 import type { ServerInspection } from '../../contracts/server';
@@ -14,24 +15,7 @@ const kept: WayBackFacts = {
   generationId: 'g-old',
   complete: true,
 };
-const wayBack: WayBackView = {
-  runId: 'run_1',
-  serverId: 'srv_1',
-  serverName: 'db01',
-  state: 'open',
-  wasGone: false,
-  volumes: kept.volumes,
-  nvramPath: null,
-  data: null,
-  before: { powerState: 'running', agent: 'answering' },
-  lineageBefore: 'l0',
-  lineageAfter: 'l1',
-  createdAt: '2026-03-02T10:00:00.000Z',
-  expiresAt: '2026-03-09T10:00:00.000Z',
-  wentLiveAt: '2026-03-02T10:01:00.000Z',
-  closedBy: null,
-  closedAt: null,
-};
+const wayBack = openWayBack({ volumes: kept.volumes });
 const present: ServerInspection = {
   uuid: '3f0c9c1e-1111-4222-8333-444455556666',
   domainName: 'db01',

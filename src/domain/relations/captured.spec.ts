@@ -1,4 +1,6 @@
 import { readValue, sideOf } from '../../../test/support/made-up-relations';
+import { ERROR_CODES } from '../../contracts/error-codes';
+import { formatBytes } from '../../contracts/format';
 import { MAX_CAPTURED_BYTES, withinRoom } from './captured';
 
 const side = (peer: string, characters: number) => sideOf({ position: readValue('x'.repeat(characters)) }, { peer });
@@ -28,7 +30,8 @@ it('what does not fit is written down as too large, marker by marker, with its m
 
 it('one that is far too large takes nothing from those after it', () => {
   const kept = withinRoom([side('db02', 2 * MAX_CAPTURED_BYTES), side('db03', 10)]);
-  expect(kept[0]?.readings['position']).toMatchObject({ state: 'failed' });
+  expect(kept[0]?.readings['position']).toMatchObject({ state: 'failed', code: 'PROBE_OUTPUT_TOO_LARGE' });
+  expect(ERROR_CODES.PROBE_OUTPUT_TOO_LARGE.hint).toContain(`those of one recovery point together ${formatBytes(MAX_CAPTURED_BYTES)}`);
   expect(kept[1]).toEqual(side('db03', 10));
 });
 

@@ -40,6 +40,7 @@ export async function followBackup(
     request.disks.every(({ target, targetPath }) => order.disks.some((disk) => disk.target === target && disk.targetPath === targetPath));
   if (!known || order === null) {
     throw new ModosuError('BACKUP_JOB_LOST', `No backup of ${request.server.name} has begun that could be followed.`, {
+      hint: 'This host has no record that it was begun. Nothing was published; take the backup again.',
       context: { uuid: request.server.uuid },
     });
   }

@@ -1,8 +1,8 @@
 import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { directoryProfiles } from './directory-profile-source';
 import { shippedProfileDirectory } from './profile-directories';
-import { directoryProfiles } from './profile-source';
 
 let directory: string;
 let text: string;

@@ -8,7 +8,8 @@ import type { MarkerType } from '../contracts/marker';
 import type { MarkerSpec, ProbeSpec } from '../contracts/profile';
 import { boundedOutput } from '../guests/bounded-output';
 import type { CommandResult, GuestAgent, GuestProgram } from '../guests/guest-agent';
-import { readMarker, readMarkers, type ProbeFacts, type ProbeTarget } from './probe';
+import type { ProbeFacts, ProbeTarget } from './probe';
+import { readMarker, readMarkers } from './read-markers';
 
 const NOW = '2026-03-01T12:00:00.000Z';
 const ended = (result: Partial<CommandResult> = {}): CommandResult => ({ exitCode: 0, stdout: '', stderr: '', truncated: false, ...result });
