@@ -324,6 +324,7 @@ export const generationTaken = ({
     'INTERNAL',
     `Recovery point ${id} cannot be recorded: server "${serverName}" has another recovery point of generation ${generation}. Its files lie in the repository and stay there.`,
     {
+      hint: 'Both are whole: the other one is in the catalogue; this one can be restored by hand (docs/REPOSITORY-FORMAT.md), until its directory is removed.',
       context: { recoveryPointId: id, generation },
     },
   );

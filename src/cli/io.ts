@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Profile } from '../contracts/profile';
 
 export interface OutputStream {
   write(text: string): unknown;
@@ -16,6 +17,8 @@ export interface CliIo {
   /** Calls `handler` on Ctrl-C or SIGTERM until the returned function is called. */
   readonly onInterrupt: (handler: () => void) => () => void;
   readonly readFile: (path: string) => Promise<Buffer>;
+  /** The consistency profiles that lie beside this program, for when nobody else can be asked about them; none where absent. */
+  readonly shippedProfiles?: () => Promise<readonly Profile[]>;
 }
 
 export function processIo(): CliIo {

@@ -50,7 +50,9 @@ async function main(argv: readonly string[]): Promise<number> {
 
 async function cli(): Promise<number> {
   const { runCli } = await import('../cli/main.js');
-  return runCli(process.argv.slice(2), { version: programVersion() });
+  const shippedProfiles = async () =>
+    (await (await import('../profiles/directory-profile-source.js')).directoryProfiles(null).find()).profiles.map(({ profile }) => profile);
+  return runCli(process.argv.slice(2), { version: programVersion(), io: { shippedProfiles } });
 }
 
 async function serve(role: (typeof SERVICES)[number]): Promise<number> {

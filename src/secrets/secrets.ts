@@ -2,7 +2,8 @@
  * Secrets that Modosu has made itself and must find again: passwords of its own parts, logins and passwords of data repositories. Never for arguments, logs,
  * histories, errors.
  *
- * A name is a relative path such as `data/<server id>/login`: plain parts separated by `/`; anything else is `PATH_NOT_ALLOWED`.
+ * A name is a relative path such as `data/<server id>/login`: plain parts separated by `/`; anything else is `PATH_NOT_ALLOWED`. What the disk under it refuses is thrown
+ * as the system says it (`INTERNAL` for people); it passes when the disk does. All but `renew` can be called again.
  */
 export interface Secrets {
   /**
@@ -12,7 +13,10 @@ export interface Secrets {
   getOrMake(name: string, make?: () => string): Promise<string>;
   /** Null: there is none. */
   read(name: string): Promise<string | null>;
-  /** A new value in place of the old one, which is lost. */
+  /**
+   * A new value in place of the old one, which is lost. Called again after an answer that was lost: another new one, so that a value that was given away meanwhile no longer
+   * counts. Whoever renews reads it (`read`) where it is used.
+   */
   renew(name: string): Promise<string>;
   /** Durably; one that is not there is fine. */
   remove(name: string): Promise<void>;

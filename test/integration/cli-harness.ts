@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { runCli } from '../../src/cli/main';
+import { directoryProfiles } from '../../src/profiles/directory-profile-source';
 import type { ApiHarness } from './api-harness';
 
 export interface CliResult {
@@ -23,6 +24,7 @@ export class CliRun {
         stderr: { write: (text) => (this.stderr += text), isTTY: terminal },
         env,
         readFile: (path) => readFile(path),
+        shippedProfiles: async () => (await directoryProfiles(null).find()).profiles.map(({ profile }) => profile),
         onInterrupt: (handler) => {
           this.handlers.push(handler);
           return () => (this.handlers = this.handlers.filter((other) => other !== handler));

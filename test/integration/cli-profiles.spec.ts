@@ -106,11 +106,26 @@ describe('modosu profile', () => {
       stderr: expect.stringMatching(/^error: USAGE: There is no code "NO_SUCH_CODE": neither Modosu itself nor a rule of its \d+ profiles has it\./) as string,
     });
     await put('bad.yaml', (await renamed('bad')).replace('version: 1', 'version: 2'));
-    expect(await cli(api, ['explain', 'STANDBY_AHEAD'])).toMatchObject({
+    expect(await cli(api, ['explain', 'NO_SUCH_CODE'])).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringMatching(/^error: PROFILE_INVALID: Modosu itself has no code STANDBY_AHEAD[^]*bad\.yaml:2:10/) as string,
+      stderr: expect.stringMatching(/^error: PROFILE_INVALID: Modosu itself has no code NO_SUCH_CODE[^]*bad\.yaml:2:10/) as string,
     });
+  });
+
+  it('explain: by the profiles that are shipped where others cannot be asked, and says so', async () => {
+    expect(await cli(api, ['explain', 'STANDBY_AHEAD'], NO_SERVER)).toEqual({
+      code: 0,
+      stdout: (await cli(api, ['explain', 'STANDBY_AHEAD'])).stdout,
+      stderr: expect.stringMatching(/^Only profiles that are shipped with this program were looked at\. API_UNREACHABLE: /) as string,
+    });
+    await put('bad.yaml', (await renamed('bad')).replace('version: 1', 'version: 2'));
+    expect(await cli(api, ['explain', 'STANDBY_AHEAD'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('rule of') as string,
+      stderr: expect.stringContaining('PROFILE_INVALID: ') as string,
+    });
+    expect(await cli(api, ['explain', 'NO_SUCH_CODE'], NO_SERVER)).toMatchObject({ code: 10, stdout: '' });
   });
 
   it('check: says file, line and column of every error, and asks no server', async () => {

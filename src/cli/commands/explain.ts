@@ -13,7 +13,7 @@ import { examples } from './options';
 /** As a profile may call a rule. */
 const RULE_CODE = /^[A-Z][A-Z0-9_]{2,49}$/;
 
-/** What a code means, wherever it was met. Only rules of profiles are asked of the API: what Modosu says itself can be looked up when nothing else works. */
+/** What a code means, wherever it was met. Only rules of profiles are asked of the API: what Modosu says itself, and what is shipped with it, can be looked up when nothing else works. */
 export function addExplainCommand(program: Command, context: CliContext): void {
   examples(
     program
@@ -36,29 +36,46 @@ function ownCode(code: string): ExplainedCode | null {
   return isFindingCode(code) ? { code, ...finding } : null;
 }
 
-/** Throws `USAGE` where there is none, and what keeps the API from saying so. */
+/**
+ * Where the API cannot be asked, by the profiles that lie beside the program, and with a note of what was not looked at. Throws `USAGE` where there is none, and what keeps
+ * the API from saying so.
+ */
 async function rulesWith(context: CliContext, printer: Printer, given: string, code: string): Promise<readonly ExplainedRule[]> {
   const unknown = (why: string): ModosuError =>
     new ModosuError('USAGE', `There is no code ${JSON.stringify(given)}${why}.`, {
       hint: 'Codes stand in capital letters after "error:", and in what plans, `modosu status` and alerts say.',
     });
   if (!RULE_CODE.test(code)) throw unknown('');
-  let profiles: readonly ProfileView[];
+  let profiles: readonly KnownProfile[];
   try {
     profiles = await allProfiles(context, printer);
   } catch (thrown) {
     if (!isModosuError(thrown)) throw thrown;
     const { code: problem, message, hint, context: facts } = thrown;
-    throw new ModosuError(problem, `Modosu itself has no code ${code}, and rules of profiles could not be asked: ${message}`, { hint, context: facts });
+    const shipped = ((await context.io.shippedProfiles?.()) ?? []).map((profile): KnownProfile => ({ origin: 'shipped', profile }));
+    const rules = rulesIn(shipped, code);
+    if (rules.length === 0) {
+      throw new ModosuError(problem, `Modosu itself has no code ${code}, nor has a profile that is shipped with it; others could not be asked: ${message}`, {
+        hint,
+        context: facts,
+      });
+    }
+    printer.note(`Only profiles that are shipped with this program were looked at. ${problem}: ${message}`);
+    return rules;
   }
-  const rules = profiles.flatMap(({ origin, profile }) =>
+  const rules = rulesIn(profiles, code);
+  if (rules.length === 0) throw unknown(`: neither Modosu itself nor a rule of its ${profiles.length} profiles has it`);
+  return rules;
+}
+
+type KnownProfile = Pick<ProfileView, 'origin' | 'profile'>;
+
+const rulesIn = (profiles: readonly KnownProfile[], code: string): readonly ExplainedRule[] =>
+  profiles.flatMap(({ origin, profile }) =>
     profile.rules
       .filter((rule) => rule.code === code)
       .map(({ phases, severity, message, remedy, step }) => ({ profile: profile.name, origin, phases, severity, message, remedy, step })),
   );
-  if (rules.length === 0) throw unknown(`: neither Modosu itself nor a rule of its ${profiles.length} profiles has it`);
-  return rules;
-}
 
 async function allProfiles(context: CliContext, printer: Printer): Promise<readonly ProfileView[]> {
   const client = await context.client();
