@@ -106,9 +106,8 @@ export interface BootProof {
  * Errors of the operating system that nobody has judged pass as they are, and are tried again.
  *
  * Methods that change a server take a `Fence`, read it in the domain's metadata before they write, and throw `FENCED_OFF` when it is not exactly the one
- * given. New volumes need none: only names that end with `.<runId>` are written or deleted, and none that a server uses. Copies out of a server need none
- * either; their callers ask with
- * `requireFence`.
+ * given. New volumes need none: only names that end with `.<runId>` are written or deleted, and none that a server uses. Where the host does not tell what a
+ * server uses, nothing is written or deleted: `HYPERVISOR_COMMAND_FAILED`. Copies out of a server need none either; their callers ask with `requireFence`.
  */
 export interface Hypervisor {
   readonly name: string;
