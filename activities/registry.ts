@@ -101,6 +101,7 @@ export const createHostActivities = (
         'recordRecoveryPoint',
         'surveyRestore',
         'surveyUndo',
+        'surveyEnded',
         'compareFacts',
         'discardVolumes',
         'restoreNvram',

@@ -169,6 +169,13 @@ export interface Hypervisor {
   powerOff(server: ServerRef, fence: Fence): Promise<void>;
 
   /**
+   * Whether `shutDown` or `powerOff` of this run has found the server on and was the last to stop it: from before its guest or its power is touched, whatever
+   * became of it since, also after a crash of either side. A server that was off already, or goes off by itself, was not stopped by the run. Also of a server
+   * that is gone. Read-only.
+   */
+  wasStoppedBy(server: ServerRef, runId: string): Promise<boolean>;
+
+  /**
    * Copies one disk of a *stopped* server into a new qcow2 file (flattened; fsynced; private). The source is never opened for writing. Always from scratch: a
    * half-made
    * `targetPath` of an earlier attempt is replaced, a copy left running by a dead worker is ended first. After a failure the half-made file stays, for the
