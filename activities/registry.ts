@@ -62,6 +62,7 @@ export const createControlActivities = (
         'failPlan',
         'loadPlan',
         'readDecision',
+        'isCancelRequested',
         'traceOfRun',
         'requireConfirmable',
         'changesAt',
