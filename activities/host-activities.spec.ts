@@ -1,6 +1,6 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
-import type { BackupSubject } from '../src/contracts/activities/images';
+import type { BackupSubject, EndedSurvey } from '../src/contracts/activities/images';
 import type { PlanSource } from '../src/contracts/activities/planning';
 import { ModosuError } from '../src/contracts/errors';
 import { FACT_KINDS, type ServerFacts } from '../src/contracts/facts';
@@ -290,5 +290,22 @@ describe('the server itself, for a plan', () => {
       await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
     });
     await expect(compare(hanging, {}, environment)).rejects.toBeInstanceOf(CancelledFailure);
+  });
+});
+
+describe('a run that was ended from outside', () => {
+  const input = { runId: 'run_1', serverName: 'db01', uuid: '3f0c9c1e-1111-4222-8333-444455556666', hypervisor: 'kvm1' } as BackupImageInput;
+  const survey = (inspect: () => Promise<unknown>) => {
+    const hypervisor = { inspect, wasStoppedBy: async ({ uuid }: { readonly uuid: string }, runId: string) => uuid === input.uuid && runId === input.runId };
+    const calls = new HostCalls({ hypervisor: async () => hypervisor } as unknown as ActivityDependencies);
+    return new MockActivityEnvironment().run(() => calls.surveyEnded(input)) as Promise<EndedSurvey>;
+  };
+
+  it('is told of as the hypervisor knows it, also of a server that is gone', async () => {
+    expect(await survey(async () => ({ powerState: 'off' }))).toEqual({ present: { powerState: 'off' }, stopped: true });
+    const gone = new ModosuError('SERVER_GONE', 'nobody');
+    expect(await survey(() => Promise.reject(gone))).toEqual({ present: null, stopped: true });
+    const away = new ModosuError('HYPERVISOR_UNREACHABLE', 'no answer');
+    await expect(survey(() => Promise.reject(away))).rejects.toBe(away);
   });
 });

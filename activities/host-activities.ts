@@ -1,4 +1,12 @@
-import type { BackupSubject, HostActivities, ImageBasis, ParentCandidates, PublishedImage, PublishRequest } from '../src/contracts/activities/images';
+import type {
+  BackupSubject,
+  EndedSurvey,
+  HostActivities,
+  ImageBasis,
+  ParentCandidates,
+  PublishedImage,
+  PublishRequest,
+} from '../src/contracts/activities/images';
 import type { PlanSource, UndoSource } from '../src/contracts/activities/planning';
 import { factsState, type CollectedFacts } from '../src/contracts/generation';
 import { ModosuError, isModosuError, type ErrorSummary } from '../src/contracts/errors';
@@ -6,7 +14,7 @@ import type { FactsNow, RestorePlanBody, RestoreSurvey, UndoSurvey } from '../sr
 import { occasionOf } from '../src/contracts/reading';
 import type { ImageManifest } from '../src/contracts/recovery-point';
 import type { ServerInspection, ServerRef } from '../src/contracts/server';
-import type { BackupImageInput, RestoreServerInput } from '../src/contracts/workflows';
+import type { BackupImageInput, RestoreServerInput, RunInput } from '../src/contracts/workflows';
 import { backupSubject, requireSameDefinition, storedBytes, volumeBytes } from '../src/domain/planning/backup-rules';
 import { withinRoom } from '../src/domain/relations/captured';
 import { driftFromNow, notComparable } from '../src/domain/planning/drift';
@@ -180,6 +188,14 @@ export class HostCalls implements HostActivities {
       const server = serverRef(source);
       const present = await inspectIfPresent(hypervisor, server);
       return { present, wayBack: await hypervisor.keptBy(server, ofRunId), writtenBytes: present === null ? {} : await hypervisor.writtenBytes(server) };
+    });
+  }
+
+  surveyEnded(input: RunInput): Promise<EndedSurvey> {
+    return whileAlive(async () => {
+      const hypervisor = await this.deps.hypervisor(input.hypervisor);
+      const server = serverRef(input);
+      return { present: await inspectIfPresent(hypervisor, server), stopped: await hypervisor.wasStoppedBy(server, input.runId) };
     });
   }
 

@@ -23,6 +23,14 @@ const BODY = {
   losses: ['What was written since.'],
 } as unknown as PlanBody;
 
+describe('a cancel', () => {
+  it('is known from the catalogue, whether it has reached the workflow or not', async () => {
+    const runs: Readonly<Record<string, { readonly cancelRequested: boolean }>> = { run_1: { cancelRequested: true }, run_2: { cancelRequested: false } };
+    const activities = new PlanningJudgements({ catalog: { getRun: async (runId: string) => runs[runId] } } as unknown as ActivityDependencies);
+    expect([await activities.isCancelRequested('run_1'), await activities.isCancelRequested('run_2')]).toEqual([true, false]);
+  });
+});
+
 describe('the plan of a run', () => {
   const load = (stored: PlanBody | null, hash = planHash(BODY)): Promise<PlanBody> =>
     new PlanningJudgements({ catalog: { getPlan: async () => ({ body: stored }) } } as unknown as ActivityDependencies).loadPlan('plan_1', hash);

@@ -193,6 +193,10 @@ export class PlanningJudgements implements PlanningActivities {
     return this.deps.catalog.getDecision(runId, kind);
   }
 
+  async isCancelRequested(runId: string): Promise<boolean> {
+    return (await this.deps.catalog.getRun(runId)).cancelRequested;
+  }
+
   async traceOfRun(runId: string): Promise<RunTrace> {
     const { steps, wayBack, cancelRequested } = await this.deps.catalog.getRun(runId);
     return { steps: steps.map(({ seq, key, title, state, detail, error }) => ({ seq, key, title, state, detail, error })), wayBack, cancelRequested };

@@ -1,6 +1,7 @@
 import { patched } from '@temporalio/workflow';
 import type { RunTrace } from '../src/contracts/activities/planning';
 import { ModosuError } from '../src/contracts/errors';
+import type { RestorePlanBody } from '../src/contracts/plan';
 import type { StepKey } from '../src/contracts/step-keys';
 import type {
   BackupDataInput,
@@ -9,9 +10,11 @@ import type {
   ConfirmInput,
   RestoreDataInput,
   RestoreServerInput,
+  RunInput,
   RunResult,
   UndoInput,
 } from '../src/contracts/workflows';
+import { usesNewVolumes } from '../src/domain/planning/restore-planning';
 import { isTakenBack } from '../src/domain/planning/undo-planning';
 import { dataSetSteps } from '../src/domain/steps/data-steps';
 import { catalogue, planning, type Calls } from './runbook/activities';
@@ -26,6 +29,8 @@ import { isOn, revertSwap } from './runbook/server';
 const CLEAN_UP_SURVEYS = 'clean-up-surveys';
 /** Since a record that nobody can read keeps no server off that had to be on. */
 const CLEAN_UP_UNREAD = 'clean-up-unread';
+/** Since the hypervisor says whether a server was stopped and its volumes swapped: a database that took no writes has kept none of these steps. */
+const CLEAN_UP_BY_HYPERVISOR = 'clean-up-by-hypervisor';
 
 /**
  * Puts in order what a run left behind whose workflow was terminated or lost in Temporal: nothing of it was undone then. Runs under the lock and the fence of
@@ -35,6 +40,7 @@ const CLEAN_UP_UNREAD = 'clean-up-unread';
 export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   const surveys = ended.kind === 'undo' && patched(CLEAN_UP_SURVEYS);
   const goesOnUnread = surveys && patched(CLEAN_UP_UNREAD);
+  const asksHypervisor = STOPS_SERVERS.has(ended.kind) && patched(CLEAN_UP_BY_HYPERVISOR);
   if (ended.kind === 'backup-image' && ended.input.set !== undefined) {
     await leaveSet(ended.input.set, { runId: ended.input.runId, why: 'its workflow was ended in Temporal.' });
   }
@@ -45,7 +51,7 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
       book
         .step(
           'clean-up',
-          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys, goesOnUnread })), detail: (outcome) => ({ outcome }) },
+          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys, goesOnUnread, asksHypervisor })), detail: (outcome) => ({ outcome }) },
           'Put in order what the ended workflow left behind',
         )
         .catch((thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`),
@@ -56,8 +62,17 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   });
 }
 
-/** What is known of the run, whether the hypervisor is asked, too, and whether it goes on where that finds a record that cannot be read. */
-type Trace = RunTrace & { readonly surveys: boolean; readonly goesOnUnread: boolean };
+/** Runs that may leave a server off, or on other volumes. */
+const STOPS_SERVERS: ReadonlySet<CleanUpInput['kind']> = new Set(['backup-image', 'restore-server', 'undo']);
+
+interface Trace extends RunTrace {
+  /** The hypervisor is asked what has become of an undo … */
+  readonly surveys: boolean;
+  /** … and it goes on where that finds a record that cannot be read. */
+  readonly goesOnUnread: boolean;
+  /** The hypervisor is asked what the run has done to its server. */
+  readonly asksHypervisor: boolean;
+}
 
 /** What was done, in a sentence for people. */
 async function cleanUp(ended: CleanUpInput, calls: Calls, trace: Trace): Promise<string> {
@@ -85,10 +100,10 @@ function afterKind(ended: CleanUpInput, calls: Calls, trace: Trace, hasServer: b
   }
 }
 
-async function afterBackup(input: BackupImageInput, calls: Calls, trace: RunTrace): Promise<string> {
+async function afterBackup(input: BackupImageInput, calls: Calls, trace: Trace): Promise<string> {
   const { undo } = calls;
   await undo.cancelOnlineBackup(input);
-  const restarted = begun(trace, 'stop') && !succeeded(trace, 'power');
+  const restarted = !succeeded(trace, 'power') && (await hasStopped(input, calls, trace));
   if (restarted) await undo.startAfterShutdown(input);
   await undo.discardStaged(input);
   const published = begun(trace, 'publish') && (await recordIfPublished(input, calls));
@@ -109,13 +124,14 @@ async function recordIfPublished(input: BackupImageInput, { host }: Calls): Prom
   }
 }
 
-async function afterRestore(input: RestoreServerInput, calls: Calls, trace: RunTrace, hasServer: boolean): Promise<string> {
+async function afterRestore(input: RestoreServerInput, calls: Calls, trace: Trace, hasServer: boolean): Promise<string> {
   const { undo } = calls;
   if (trace.wayBack?.wentLiveAt != null) {
     await undo.goLive(input);
     return 'The restored server had gone live and stays; the way back is kept.';
   }
   const plan = await loadPlanOf('server', input);
+  if (trace.asksHypervisor) return takeRestoreBack(input, calls, trace, plan);
   const stopped = begun(trace, 'stop');
   if (stopped || begun(trace, 'swap')) {
     if (hasServer && begun(trace, 'start')) await undo.powerOff(input);
@@ -124,6 +140,27 @@ async function afterRestore(input: RestoreServerInput, calls: Calls, trace: RunT
   }
   await undo.discardVolumes(input, plan);
   return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
+}
+
+/**
+ * By what the server is now. Its power is cut only while it has the new volumes: what it has written to them goes with them. With its old ones it may never have
+ * noticed anything, or an earlier attempt of this clean-up has started it again.
+ */
+async function takeRestoreBack(input: RestoreServerInput, calls: Calls, trace: Trace, plan: RestorePlanBody): Promise<string> {
+  const { undo } = calls;
+  const { present, stopped: didStop } = await undo.surveyEnded(input);
+  const isRestored = usesNewVolumes(plan, present);
+  if (isRestored) await undo.powerOff(input);
+  await revertSwap(calls, input);
+  const stopped = didStop || begun(trace, 'stop');
+  if (stopped && isOn(plan.before)) await undo.startAfterShutdown(input);
+  await undo.discardVolumes(input, plan);
+  return stopped || isRestored ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
+}
+
+/** Also where the step could not be written down. A server that people had switched off the run has not stopped. */
+async function hasStopped(input: RunInput, { undo }: Calls, trace: Trace): Promise<boolean> {
+  return begun(trace, 'stop') || (trace.asksHypervisor && (await undo.surveyEnded(input)).stopped);
 }
 
 async function afterDataBackup(input: BackupDataInput, calls: Calls, trace: RunTrace): Promise<string> {
@@ -174,7 +211,7 @@ async function afterUndo(input: UndoInput, calls: Calls, trace: Trace): Promise<
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
   await revertSwap(calls, input);
-  if (begun(trace, 'stop') && isOn(plan.before)) await undo.startAfterShutdown(input);
+  if (isOn(plan.before) && (await hasStopped(input, calls, trace))) await undo.startAfterShutdown(input);
   return returned === true ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
 }
 

@@ -1,4 +1,4 @@
-import { patched } from '@temporalio/workflow';
+import { CancellationScope, patched } from '@temporalio/workflow';
 import type { Decision } from '../src/contracts/activities/planning';
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import type { PlannedRelationStep } from '../src/contracts/reading';
@@ -33,6 +33,8 @@ const CHANGES_SINCE_PLAN = 'changes-since-plan';
 const PROOF_IN_FULL = 'proof-in-full';
 /** Since peers that are silent before go-live are given as long as after it. */
 const PATIENT_PROOF = 'patient-proof';
+/** Since a cancel that is written down and has not arrived yet is heard before go-live. */
+const CANCEL_BEFORE_GO_LIVE = 'cancel-before-go-live';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -108,6 +110,8 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       if (waitsForAgent) await server.waitForAgent(input);
       if (provesInFull) proven = await provePeersAgain(book, input, plan, proven.steps);
     }
+    // One that was written down while Temporal was away comes after what was approved before it, and may be on its way: it is waited for, and undoes the run as ever.
+    if (patched(CANCEL_BEFORE_GO_LIVE) && (await planning.isCancelRequested(input.runId))) await CancellationScope.current().cancelRequested;
     book.settleAll();
     await book.uninterrupted(async () => {
       await book.step('go-live', {

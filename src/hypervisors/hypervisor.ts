@@ -106,9 +106,8 @@ export interface BootProof {
  * Errors of the operating system that nobody has judged pass as they are, and are tried again.
  *
  * Methods that change a server take a `Fence`, read it in the domain's metadata before they write, and throw `FENCED_OFF` when it is not exactly the one
- * given. New volumes need none: only names that end with `.<runId>` are written or deleted, and none that a server uses. Copies out of a server need none
- * either; their callers ask with
- * `requireFence`.
+ * given. New volumes need none: only names that end with `.<runId>` are written or deleted, and none that a server uses. Where the host does not tell what a
+ * server uses, nothing is written or deleted: `HYPERVISOR_COMMAND_FAILED`. Copies out of a server need none either; their callers ask with `requireFence`.
  */
 export interface Hypervisor {
   readonly name: string;
@@ -168,6 +167,13 @@ export interface Hypervisor {
    * `HYPERVISOR_COMMAND_FAILED` when it runs on all the same.
    */
   powerOff(server: ServerRef, fence: Fence): Promise<void>;
+
+  /**
+   * Whether `shutDown` or `powerOff` of this run has found the server on and was the last to stop it: from before its guest or its power is touched, whatever
+   * became of it since, also after a crash of either side. A server that was off already, or goes off by itself, was not stopped by the run. Also of a server
+   * that is gone. Read-only.
+   */
+  wasStoppedBy(server: ServerRef, runId: string): Promise<boolean>;
 
   /**
    * Copies one disk of a *stopped* server into a new qcow2 file (flattened; fsynced; private). The source is never opened for writing. Always from scratch: a

@@ -10,7 +10,7 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
 function world(
-  runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState }>>,
+  runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean }>>,
   decided: readonly { runId: string; serverId: string }[] = [],
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
   sets: Readonly<Record<string, ExecutionState>> = {},
@@ -26,7 +26,7 @@ function world(
     runningRestoreSets: async () => [],
     listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
-    getRun: async (runId: string) => ({ ...runs[runId], cancelRequested: false }),
+    getRun: async (runId: string) => ({ cancelRequested: false, ...runs[runId] }),
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
     listUnfinishedPlans: async () => [],
@@ -39,6 +39,7 @@ function world(
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
+    cancelRun: async (runId: string) => void told.push(`cancel ${runId}`),
     tellDecided: async (runId: string) => void told.push(runId),
     describeSet: async (setId: string) => sets[setId],
     startSet: async ({ setId }: { setId: string }) => void started.push(setId),
@@ -75,6 +76,12 @@ it('tells a waiting workflow that a decision stands', async () => {
   const { told, pass } = world({}, [{ runId: 'run_1', serverId: 'srv_1' }]);
   await expect(pass()).resolves.toMatchObject({ told: ['run_1'] });
   expect(told).toEqual(['run_1']);
+});
+
+it('tells a run of its cancel before it tells of the approval that came before that', async () => {
+  const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true } }, [{ runId: 'run_1', serverId: 'srv_1' }]);
+  await expect(pass()).resolves.toMatchObject({ cancelled: ['run_1'], told: ['run_1'] });
+  expect(told).toEqual(['cancel run_1', 'run_1']);
 });
 
 it('has what an ended workflow left behind put in order, under the lock of its run', async () => {

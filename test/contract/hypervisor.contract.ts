@@ -193,6 +193,37 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.shutDown(server, fence, { deadlineMs: 0, signal: new AbortController().signal });
       });
 
+      it('remembers which run has stopped a server that was on, whatever becomes of it', async () => {
+        const server = await twoDisks();
+        const [first, second, third] = [newFence(), newFence(), newFence()];
+        const stop = (fence: Fence): Promise<void> => lab.hypervisor.shutDown(server, fence, { deadlineMs: 0, signal: new AbortController().signal });
+        const stoppedBy = async (): Promise<readonly boolean[]> =>
+          Promise.all([first, second, third].map(({ runId }) => lab.hypervisor.wasStoppedBy(server, runId)));
+        await lab.hypervisor.takeFence(server, first);
+        // It is off already, as somebody has left it.
+        await stop(first);
+        await lab.hypervisor.powerOff(server, first);
+        expect(await stoppedBy()).toEqual([false, false, false]);
+
+        await lab.hypervisor.start(server, first);
+        await lab.hypervisor.powerOff(server, first);
+        await lab.hypervisor.powerOff(server, first);
+        expect(await stoppedBy()).toEqual([true, false, false]);
+        await lab.hypervisor.start(server, first);
+        await lab.hypervisor.releaseFence(server, first);
+        expect(await stoppedBy()).toEqual([true, false, false]);
+
+        // Whoever does not hold it any more says nothing.
+        await lab.hypervisor.takeFence(server, second);
+        await expect(stop(first)).rejects.toEqual(refusedWith('FENCED_OFF'));
+        await lab.hypervisor.powerOff(server, second);
+        await lab.hypervisor.takeFence(server, third);
+        await stop(third);
+        expect(await stoppedBy()).toEqual([false, true, false]);
+        await lab.forget(server);
+        expect(await stoppedBy()).toEqual([false, true, false]);
+      });
+
       it('leaves a server off that cannot start', async () => {
         const server = await twoDisks();
         const fence = newFence();

@@ -391,10 +391,15 @@ describe('the API', () => {
         expect(await api.call('POST', `/v1/runs/${runId}/cancel`)).toMatchObject({ status: 409, body: { code: 'RUN_FINISHED' } });
       });
 
-      it('are not marked as cancelled while Temporal is away', async () => {
+      it('are marked as cancelled although Temporal is away: a worker delivers it', async () => {
         api.runStarter.down = true;
-        expect((await api.call('POST', `/v1/runs/${runId}/cancel`)).status).toBe(503);
-        expect((await api.catalog.getRun(runId)).cancelRequested).toBe(false);
+        const asked = await api.call('POST', `/v1/runs/${runId}/cancel`, { body: { reason: 'the wrong point' } });
+        expect(asked).toMatchObject({ status: 202, body: { id: runId, cancelRequested: true } });
+        expect((await api.catalog.getRun(runId)).cancelRequested).toBe(true);
+        expect(api.runStarter.cancelled).toEqual([]);
+        expect(api.log).toContainEqual(
+          expect.objectContaining({ level: 'warn', fields: expect.objectContaining({ runId, code: 'TEMPORAL_UNAVAILABLE' }) as object }),
+        );
       });
 
       it('stay marked as cancelled when Temporal goes away in between', async () => {

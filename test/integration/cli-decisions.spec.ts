@@ -143,6 +143,7 @@ describe('modosu, decisions', () => {
       const { code, stdout, stderr } = await cli(api, ['run', 'undo', runId, '--reason', 'not what we need', '--wait']);
       expect(code).toBe(0);
       expect(stderr).toMatch(/is still open: it is cancelled and puts back what it has changed\. Nothing is lost before go-live\.$/m);
+      expect(stderr).toMatch(/^The cancel is written down: the run hears of it within seconds, or as soon as Temporal is back\.$/m);
       expect(stdout).toMatch(/^ {2}state +cancelled$/m);
       expect(stdout).toMatch(/state +reverted: the run has put back itself what it had replaced/);
       const { items } = await api.catalog.listAudit({ runId }, { limit: 100, cursor: null });

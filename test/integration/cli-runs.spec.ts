@@ -78,6 +78,16 @@ describe('modosu, runs', () => {
       expect(await api.catalog.listOpenRuns()).toEqual([]);
     });
 
+    it('Temporal away: a cancel is taken all the same, and says when it takes effect', async () => {
+      await cli(api, BACKUP);
+      const runId = await onlyRunId();
+      api.runStarter.down = true;
+      const { code, stdout, stderr } = await cli(api, ['run', 'cancel', runId, '--reason', 'the wrong server']);
+      expect(code).toBe(0);
+      expect(stdout).toContain('cancel requested');
+      expect(stderr).toBe('The cancel is written down: the run hears of it within seconds, or as soon as Temporal is back.\n');
+    });
+
     it('--wait shows the steps on standard error and the result on standard output', async () => {
       api.runStarter.onRun = async ({ input }) => void setTimeout(() => void carryOut(input.runId, 'succeeded'), 50);
       const { code, stdout, stderr } = await cli(api, [...BACKUP, '--wait']);

@@ -57,6 +57,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly passwords = new Map<string, string>();
   private readonly servers = new Map<string, FakeServer>();
   private readonly wayBacks = new FakeWayBacks();
+  /** By server: the run that has stopped it last. */
+  private readonly stops = new Map<string, string>();
   /** Online backups, with faults of their own. */
   readonly online = new FakeOnlineBackups({
     definition: (server) => this.held(server).definition,
@@ -250,6 +252,7 @@ export class FakeHypervisor implements Hypervisor {
     options.signal.throwIfAborted();
     const held = this.fenced(server, fence);
     if (held.powerState === 'off') return;
+    this.stops.set(server.uuid, fence.runId);
     if (this.faults.stopNeverEnds) {
       await delay(options.deadlineMs, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
       throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still running after its deadline.`);
@@ -262,6 +265,12 @@ export class FakeHypervisor implements Hypervisor {
     const held = this.servers.get(server.uuid);
     if (held === undefined || held.powerState === 'off') return;
     this.fenced(server, fence).powerState = 'off';
+    this.stops.set(server.uuid, fence.runId);
+  }
+
+  async wasStoppedBy(server: ServerRef, runId: string): Promise<boolean> {
+    this.enter('wasStoppedBy', server);
+    return this.stops.get(server.uuid) === runId;
   }
 
   async exportDisk(

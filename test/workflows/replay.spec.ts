@@ -61,6 +61,11 @@ const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
   cancelRequested: false,
 });
 const SWAPPED_BY_UNDO: Scripted = { traceOfRun: async () => ({ ...(await traceOf(['stop', 'swap', 'start'])()), wayBack: WAY_BACK }) };
+const STOPPED: Scripted['surveyEnded'] = async () => ({ present: UNDO_SURVEY.present, stopped: true });
+const RESTORED = UNDO_SURVEY.present && {
+  ...UNDO_SURVEY.present,
+  disks: UNDO_SURVEY.present.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })),
+};
 interface Scene {
   readonly type: RehearsedType;
   readonly input: unknown;
@@ -166,6 +171,14 @@ const SCENES: Readonly<Record<string, Scene>> = {
     scripted: { ...SWAPPED_BY_UNDO, surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) },
   },
   'clean-up.undo.unread': { type: 'cleanUpRun', input: { kind: 'undo', input: UNDO }, scripted: { ...SWAPPED_BY_UNDO, surveyUndo: unreadable } },
+  'clean-up.restore-server.by-hypervisor': {
+    type: 'cleanUpRun',
+    input: { kind: 'restore-server', input: RESTORE },
+    scripted: { traceOfRun: traceOf(['fence']), surveyEnded: async () => ({ present: RESTORED, stopped: true }) },
+  },
+  'clean-up.backup.by-hypervisor': { type: 'cleanUpRun', input: { kind: 'backup-image', input: BACKUP }, scripted: { surveyEnded: STOPPED } },
+  'clean-up.undo.by-hypervisor': { type: 'cleanUpRun', input: { kind: 'undo', input: UNDO }, scripted: { surveyEnded: STOPPED } },
+  'restore-server.cancel-heard': { type: 'restoreServer', input: RESTORE },
   'clean-up.backup': { type: 'cleanUpRun', input: { kind: 'backup-image', input: ONLINE } },
   'plan-undo.ready': { type: 'planUndo', input: { planId: UNDO.planId, serverId: UNDO.serverId, ofRunId: UNDO.ofRunId } },
   'restore-server.succeeded': { type: 'restoreServer', input: RESTORE },

@@ -261,6 +261,27 @@ describe('go-live', () => {
     ]);
   });
 
+  it.each([true, false])('does not come after a cancel that is written down and arrives only later (held: %s)', async (hold) => {
+    let reached!: () => void;
+    const moment = new Promise<void>((resolve) => (reached = resolve));
+    const rehearsal = rehearse({
+      readDecision: async () => ({ actor: 'alice', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' }),
+      isCancelRequested: async () => {
+        reached();
+        return true;
+      },
+    });
+    const closed = await rehearsal.play('restoreServer', { ...RESTORE, hold }, async (handle) => {
+      // Where nobody asks, it ends by itself.
+      await Promise.race([moment.then(() => handle.cancel()), handle.result().catch(() => undefined)]);
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.calls).not.toContain('recordGoLive');
+    expect(rehearsal.calls).not.toContain('goLive');
+    expect(rehearsal.calls).toEqual(expect.arrayContaining(['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']));
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
+  });
+
   it('is written down before the first link is raised; when raising fails, nothing is undone any more', async () => {
     const rehearsal = rehearse({ goLive: failing('HYPERVISOR_COMMAND_FAILED', 'no such link') });
     expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');

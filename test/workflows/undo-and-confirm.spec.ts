@@ -162,12 +162,30 @@ describe('cleanUpRun', () => {
     expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'releaseFence']);
   });
 
+  it.each([
+    ['starts a server again that an offline backup had stopped, although that was not written down', true, ['startAfterShutdown']],
+    ['leaves a server off that people had switched off before its backup', false, []],
+  ] as const)('%s', async (_what, stopped, started) => {
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', 'running']), {
+      surveyEnded: async () => ({ present: { ...UNDO_SURVEY.present!, powerState: 'off' }, stopped }),
+    });
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', ...started, 'discardStaged', 'releaseFence']);
+    expect(outcome?.error?.message.includes('The server was started again.')).toBe(stopped);
+  });
+
+  it('starts no server again that its backup has started itself', async () => {
+    const { calls } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['stop', 'succeeded'], ['power', 'succeeded'], ['publish', 'running']), {
+      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+    });
+    expect(calls).not.toContain('startAfterShutdown');
+  });
+
   it('cancels the job of an online backup and never starts or stops the server', async () => {
     const { calls } = await clean(
       { kind: 'backup-image', input: ONLINE },
       steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']),
     );
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'discardStaged', 'releaseFence']);
   });
 
   it('lists a recovery point that had been published', async () => {
@@ -178,20 +196,54 @@ describe('cleanUpRun', () => {
     expect(outcome?.error?.message).toContain('is in the catalogue');
   });
 
-  it('puts the old server back when the restored one had not gone live', async () => {
-    const { calls } = await clean(
-      { kind: 'restore-server', input: RESTORE },
-      steps(['recheck', 'succeeded'], ['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'succeeded'], ['agent', 'running']),
-    );
-    expect(calls).toEqual(['takeFence', 'powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
+  const RESTORED = { ...UNDO_SURVEY.present!, disks: UNDO_SURVEY.present!.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })) };
+  const SNAPSHOT = { ...UNDO_SURVEY.present!, disks: RESTORED.disks.map((disk) => ({ ...disk, path: '/srv/vm/snapshot', backingChain: [disk] })) };
+  const PUT_BACK = ['powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes'];
+  const WRITTEN = [['recheck', 'succeeded'] as const, ['stop', 'succeeded'] as const, ['swap', 'succeeded'] as const, ['start', 'succeeded'] as const];
+  /** The database took no writes any more, and the run has gone on. */
+  const UNWRITTEN = [['fence', 'succeeded'] as const, ['copy:vda', 'pending'] as const, ['recheck', 'pending'] as const, ['stop', 'pending'] as const];
+  it.each([
+    ['as it has written down', WRITTEN, RESTORED],
+    ['although none of it was written down', UNWRITTEN, RESTORED],
+    ['also where somebody has taken a snapshot of it since', UNWRITTEN, SNAPSHOT],
+  ])('puts the old server back when the restored one had not gone live, %s', async (_what, written, present) => {
+    const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...written), {
+      surveyEnded: async () => ({ present, stopped: true }),
+    });
+    expect(calls).toEqual(['takeFence', 'surveyEnded', ...PUT_BACK, 'releaseFence']);
+    expect(outcome?.error?.message).toContain('The old server was put back as it was.');
   });
 
-  it('leaves a server alone that a restore had not touched yet', async () => {
-    const { calls } = await clean(
+  it('starts the old server again that a restore had only stopped, although that was not written down', async () => {
+    const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
+      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+    });
+    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
+    expect(outcome?.error?.message).toContain('The old server was put back as it was.');
+  });
+
+  it('never cuts the power of an old server, whatever the run has written down', async () => {
+    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...WRITTEN), {
+      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+    });
+    expect(calls).not.toContain('powerOff');
+    expect(calls).toContain('revertSwap');
+  });
+
+  it('leaves an old server off that people had switched off before the run came to stop it', async () => {
+    const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
+      surveyEnded: async () => ({ present: { ...RESTORED, powerState: 'off' }, stopped: false }),
+    });
+    expect(calls).toEqual(['takeFence', 'surveyEnded', 'powerOff', 'revertSwap', 'revertWayBack', 'discardVolumes', 'releaseFence']);
+  });
+
+  it('leaves a server alone that a restore had not touched yet: its swap can never come any more', async () => {
+    const { calls, outcome } = await clean(
       { kind: 'restore-server', input: RESTORE },
       steps(['fence', 'succeeded'], ['copy:vda', 'running'], ['recheck', 'pending'], ['stop', 'pending'], ['swap', 'pending']),
     );
-    expect(calls).toEqual(['takeFence', 'discardVolumes', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'revertWayBack', 'discardVolumes', 'releaseFence']);
+    expect(outcome?.error?.message).toContain('had not been touched');
   });
 
   it('lets a restored server stay that had gone live', async () => {
@@ -207,6 +259,20 @@ describe('cleanUpRun', () => {
     expect(forward.calls).toEqual(['takeFence', 'surveyUndo', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
     expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+  });
+
+  it.each([
+    ['starts a server again that an undo had stopped, although that was not written down', true, ['startAfterShutdown']],
+    ['leaves a server off that an undo had not stopped', false, []],
+  ] as const)('%s', async (_what, stopped, started) => {
+    const { calls } = await clean(
+      { kind: 'undo', input: UNDO },
+      steps(['check', 'succeeded'], ['fence', 'running'], ['stop', 'pending'], ['swap', 'pending']),
+      {
+        surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped }),
+      },
+    );
+    expect(calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'surveyEnded', ...started, 'releaseFence']);
   });
 
   const keptAgain = {

@@ -4,6 +4,7 @@ import { ApiBody, ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } f
 import type { TokenRecord } from '../../catalog/catalog';
 import { pageOf, type PageOf } from '../../contracts/api/common';
 import { cancelRequestSchema, runQuerySchema, runViewSchema, type CancelRequest, type RunQuery } from '../../contracts/api/run';
+import { toModosuError } from '../../contracts/errors';
 import { isFinal, type RunView } from '../../contracts/run';
 import { serverSelector } from '../../contracts/selectors';
 import { Dependencies, type ApiDependencies } from '../dependencies';
@@ -56,7 +57,11 @@ export class RunsController {
   @NeedsScope('operate')
   @ApiBody({ required: false, description: 'May be left out.', schema: { $ref: '#/components/schemas/CancelRequest' } })
   @AcceptsIdempotencyKey()
-  @ApiOperation({ operationId: 'cancelRun', summary: 'Asks a run to stop and undo what it has changed. Asking twice changes nothing.' })
+  @ApiOperation({
+    operationId: 'cancelRun',
+    summary: 'Asks a run to stop and undo what it has changed. Asking twice changes nothing.',
+    description: 'Taken also while Temporal does not answer: the run hears of it when it is back, before any approval that waits for it.',
+  })
   @ApiResponse({ status: 202, description: 'Written down; Location names the run.', standardSchema: runViewSchema })
   async cancel(
     @Param('id', new IdPipe('run')) id: string,
@@ -69,12 +74,11 @@ export class RunsController {
     const run = await catalog.getRun(id);
     const askedBefore = run.cancelRequested;
     if (!askedBefore || !isFinal(run.state)) {
-      await runStarter.check();
       if (!askedBefore) await catalog.requestCancel(caller.name, id, body?.reason ?? null);
       try {
         await runStarter.cancelRun(id, run.serverId);
       } catch (error) {
-        log.warn({ runId: id, error: String(error) }, 'cancel written down but not delivered yet; a worker will deliver it');
+        log.warn({ runId: id, code: toModosuError(error).code, error: String(error) }, 'cancel written down but not delivered yet; a worker will deliver it');
       }
     }
     response.setHeader('Location', `/v1/runs/${id}`);

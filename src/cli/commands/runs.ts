@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander';
-import type { RunView } from '../../contracts/run';
+import { isFinal, type RunView } from '../../contracts/run';
 import { idSegment, limitOption, serverSegment, type CliContext } from '../context';
 import { runTable, runText } from '../output/runs';
+import { CANCEL_IS_WRITTEN } from './undo';
 import { examples, waitOptions, withTimeout, withWait, type WaitFlags } from './options';
 
 interface BackupFlags extends WaitFlags {
@@ -120,6 +121,7 @@ export function addRunCommands(program: Command, context: CliContext): Command {
     const printer = context.printer(command);
     const client = await context.client();
     const { value } = await client.post<RunView>(`/v1/runs/${idSegment('run', id)}/cancel`, { reason });
+    if (!isFinal(value.state)) printer.note(CANCEL_IS_WRITTEN);
     printer.data(value, () => runText(value, printer, context.io.now()));
   });
   return run;

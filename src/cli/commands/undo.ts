@@ -9,6 +9,9 @@ import { acceptedOf, acceptsAnything, type AcceptanceFlags } from './acceptance'
 import { waitOptions, type WaitFlags } from './options';
 import { PLAN_TIMEOUT_MS, showMadePlan } from './plans';
 
+/** Nobody here knows whether Temporal answers: the API takes a cancel in any case. */
+export const CANCEL_IS_WRITTEN = 'The cancel is written down: the run hears of it within seconds, or as soon as Temporal is back.';
+
 export interface UndoFlags extends WaitFlags, AcceptanceFlags {
   readonly plan?: string;
   readonly confirm?: string;
@@ -62,6 +65,7 @@ async function undoOpenRun(context: CliContext, printer: Printer, client: ApiCli
   printer.note(
     `Run ${run.id} is still open: it is cancelled and puts back what it has changed.${run.kind === 'undo' ? '' : ' Nothing is lost before go-live.'}`,
   );
+  printer.note(CANCEL_IS_WRITTEN);
   if (options.wait !== true) {
     printer.data(cancelled, () => runText(cancelled, printer, context.io.now()));
     return;

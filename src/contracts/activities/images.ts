@@ -6,7 +6,7 @@ import type { FactsNow, OldDisk, RestorePlanBody, RestoreSurvey, UndoSurvey } fr
 import type { HealthCheck } from '../protection';
 import type { StepProgram } from '../reading';
 import type { Consistency } from '../recovery-point';
-import type { AgentState, DiskFormat, PowerState } from '../server';
+import type { AgentState, DiskFormat, PowerState, ServerInspection } from '../server';
 import type { WayBackFacts } from '../way-back';
 import type { BackupImageInput, BackupMode, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../workflows';
 import type { PlanSource, UndoSource } from './planning';
@@ -158,6 +158,8 @@ export interface HostActivities {
 
   /** Everything the plan of an undo is made from. Read-only. */
   surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
+  /** What the hypervisor knows of a run that was ended from outside, however much of it was written down. Read-only. */
+  surveyEnded(input: RunInput): Promise<EndedSurvey>;
   surveyRestore(
     source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>,
   ): Promise<RestoreSurvey>;
@@ -168,6 +170,13 @@ export interface HostActivities {
   compareFacts(source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'recoveryPointId'>): Promise<FactsNow>;
   discardVolumes(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
+}
+
+export interface EndedSurvey {
+  /** Null: the hypervisor does not know the server. */
+  readonly present: ServerInspection | null;
+  /** The run has stopped the server, which was on until then. */
+  readonly stopped: boolean;
 }
 
 /** Calls that change a server; queue `host.<hypervisor>`. Each reads the fence right before it writes and looks before it acts. */

@@ -58,6 +58,8 @@ export interface PlanningActivities {
   loadPlan(planId: string, hash: string): Promise<PlanBody>;
   /** Whether a person has decided, and who. Workers believe decisions only from PostgreSQL. */
   readDecision(runId: string, kind: DecisionKind): Promise<Decision | null>;
+  /** Whether somebody has asked for the run to stop: Temporal may not have heard of it yet. */
+  isCancelRequested(runId: string): Promise<boolean>;
   /** What the catalogue knows of a run that was ended from outside. */
   traceOfRun(runId: string): Promise<RunTrace>;
   /** The way back of `ofRunId`, if it may be confirmed now. Throws `WAY_BACK_…`, `RUN_NOT_LIVE`. */

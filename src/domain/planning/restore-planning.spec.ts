@@ -4,7 +4,7 @@ import { NO_PROTECTION, type HealthCheck } from '../../contracts/protection';
 import type { DiskInspection, ServerInspection } from '../../contracts/server';
 import type { WayBackView } from '../../contracts/way-back';
 import { SPACE_RESERVE_BYTES } from './restore-findings';
-import { planRestore, staleness } from './restore-planning';
+import { planRestore, staleness, usesNewVolumes } from './restore-planning';
 
 const GIB = 1024 ** 3;
 const NOW = new Date('2026-03-02T12:00:00.000Z');
@@ -690,6 +690,28 @@ describe('a plan with data that follows the image', () => {
       'Settings, packages and passwords changed since then go back as well.',
     ]);
     expect(planRestore(source(), survey({ present: null }), NOW).losses).toHaveLength(2);
+  });
+});
+
+describe('the restored server', () => {
+  const plan = {
+    volumes: [{ ...planRestore(source(), survey(), NOW).volumes[0]!, newPath: '/srv/vm/vda.qcow2.run_1' }],
+    nvramNewPath: '/srv/vm/db01.fd.run_1',
+  };
+  const file = (path: string) => ({ path, format: 'qcow2' as const, sizeBytes: 1 });
+  it.each([
+    ['has the new volumes', { disks: [{ ...disk('vda'), path: '/srv/vm/vda.qcow2.run_1' }] }, true],
+    ['has them below a snapshot', { disks: [{ ...disk('vda'), path: '/srv/vm/snapshot', backingChain: [file('/srv/vm/vda.qcow2.run_1')] }] }, true],
+    ['has the new NVRAM', { nvram: file('/srv/vm/db01.fd.run_1') }, true],
+    ['is not the one with the old volumes', {}, false],
+    ['is not one with those of an earlier run', { disks: [{ ...disk('vda'), path: '/srv/vm/vda.qcow2.run_0' }], nvram: file('/srv/vm/db01.fd') }, false],
+  ])('%s', (_what, changes, expected) => {
+    expect(usesNewVolumes(plan, { ...present, ...changes } as ServerInspection)).toBe(expected);
+  });
+
+  it('is none where the hypervisor knows no server, and a server without NVRAM has no new one', () => {
+    expect(usesNewVolumes(plan, null)).toBe(false);
+    expect(usesNewVolumes({ ...plan, nvramNewPath: null }, { ...present, nvram: null })).toBe(false);
   });
 });
 

@@ -221,6 +221,14 @@ export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings' | 'ke
   return [...changes, ...keptChanges(plan, survey), ...blocked.map(({ message }) => message)];
 }
 
+/** Whether a server has volumes of this plan, also below a snapshot that somebody has taken since: it is the restored one then, whatever the run has told of itself. */
+export function usesNewVolumes({ volumes, nvramNewPath }: Pick<RestorePlanBody, 'volumes' | 'nvramNewPath'>, present: ServerInspection | null): boolean {
+  if (present === null) return false;
+  const made = new Set(volumes.map(({ newPath }) => newPath));
+  const used = present.disks.flatMap(({ path, backingChain }) => [path, ...backingChain.map((file) => file.path)]);
+  return used.some((path) => made.has(path)) || (nvramNewPath !== null && present.nvram?.path === nvramNewPath);
+}
+
 function describeLosses(
   { present, manifest }: RestoreSurvey,
   restored: readonly string[],

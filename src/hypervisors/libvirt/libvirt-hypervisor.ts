@@ -34,6 +34,7 @@ import { Links } from './domains/links';
 import { OldDisks } from './swaps/old-disks';
 import { OnlineBackupBeginner, type OnlineBackupParts } from './online/online-backup';
 import { Power } from './domains/power';
+import { Stops } from './domains/stops';
 import { readNvram, readPresentNvram, writeNew } from './volumes/small-files';
 import { mergeImage } from './volumes/merge-image';
 import { judgeStoredChain } from './volumes/stored-chain';
@@ -55,7 +56,8 @@ export interface LibvirtHypervisorOptions {
   /** Exactly `qemu:///system` or `qemu:///session`; anything else is refused (`CONFIG_INVALID`). */
   readonly uri: string;
   /**
-   * Private directory of this adapter on the hypervisor's host: records of running copies and kept old definitions (`way-back/<runId>/`).
+   * Private directory of this adapter on the hypervisor's host: records of running copies, kept old definitions (`way-back/<runId>/`), and which run has
+   * stopped a server (`stops/`).
    * All workers of one hypervisor share it.
    */
   readonly stateDirectory: string;
@@ -96,6 +98,7 @@ class LibvirtHypervisor implements Hypervisor {
   private readonly virsh: Virsh;
   private readonly domains: Domains;
   private readonly fences: Fences;
+  private readonly stops: Stops;
   private readonly power: Power;
   private readonly inspector: Inspector;
   private readonly copier: Copier;
@@ -113,7 +116,8 @@ class LibvirtHypervisor implements Hypervisor {
     this.virsh = new Virsh(options);
     this.domains = new Domains(this.virsh);
     this.fences = new Fences(this.virsh, this.domains);
-    this.power = new Power(this.virsh, this.domains, this.fences);
+    this.stops = new Stops(options.stateDirectory);
+    this.power = new Power(this.virsh, this.domains, this.fences, this.stops);
     this.inspector = new Inspector(this.virsh, this.domains, options.imageDirectories ?? ['/var/lib/libvirt/images']);
     this.copier = new Copier({
       stateDirectory: options.stateDirectory,
@@ -217,6 +221,10 @@ class LibvirtHypervisor implements Hypervisor {
 
   async powerOff(server: ServerRef, fence: Fence): Promise<void> {
     return this.power.powerOff(server, fence);
+  }
+
+  async wasStoppedBy(server: ServerRef, runId: string): Promise<boolean> {
+    return this.stops.isBy(server, runId);
   }
 
   async exportDisk(

@@ -3,6 +3,7 @@ import { Domains } from './domains';
 import { Fences } from './fence';
 import { FENCE_NAMESPACE } from './fence-xml';
 import { Power } from './power';
+import { Stops } from './stops';
 import { Virsh } from '../virsh';
 
 const UUID = '3f0c9c1e-1111-4222-8333-444455556666';
@@ -51,7 +52,7 @@ describe('a start', () => {
   beforeEach(() => {
     virsh = new ScriptedVirsh();
     const domains = new Domains(virsh);
-    power = new Power(virsh, domains, new Fences(virsh, domains));
+    power = new Power(virsh, domains, new Fences(virsh, domains), new Stops('/nonexistent'));
   });
 
   it('waits for one that is under way, and asks for no second', async () => {

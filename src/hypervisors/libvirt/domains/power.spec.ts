@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ONE_UUID as UUID, OneServer } from '../../../../test/support/one-server';
@@ -8,6 +8,7 @@ import { withFence } from '../swaps/domain-rewrite';
 import { Domains, powerStateOf } from './domains';
 import { Fences } from './fence';
 import { Power } from './power';
+import { Stops } from './stops';
 
 const server = { uuid: UUID, name: 'db01' };
 const DEFINITION = `<domain type='qemu'><name>db01</name><uuid>${UUID}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os><devices/></domain>`;
@@ -22,7 +23,7 @@ describe('the fence around the power of a server', () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-power-'));
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
     const domains = new Domains(virsh);
-    power = new Power(virsh, domains, new Fences(virsh, domains));
+    power = new Power(virsh, domains, new Fences(virsh, domains), new Stops(directory));
     ours = { runId: newId('run'), token: 7 };
     virsh.definition = withFence(DEFINITION, ours);
   });
@@ -73,6 +74,21 @@ describe('the fence around the power of a server', () => {
     jest.spyOn(performance, 'now').mockImplementation(() => (now += 30_000));
     await expect(power.shutDown(server, ours, { deadlineMs: 600_000, signal: new AbortController().signal })).rejects.toMatchObject(fencedOff);
     expect(virsh.calls.filter((command) => command === 'shutdown')).toHaveLength(1);
+  });
+
+  it('knows who stops it before its guest hears of that, also when it runs on, and believes nobody who does not hold it', async () => {
+    const stops = new Stops(directory);
+    virsh.isRunning = true;
+    const known: string[] = [];
+    virsh.meanwhile = (command) => void (command === 'shutdown' && known.push(readFileSync(join(directory, 'stops', UUID), 'utf8')));
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (now += 4_000));
+    await expect(power.shutDown(server, ours, { deadlineMs: 10_000, signal: new AbortController().signal })).rejects.toMatchObject({ code: 'STOP_TIMED_OUT' });
+    expect(known).toEqual([`${ours.runId}\n`]);
+    takenOver();
+    const late = { runId: newId('run'), token: 7 };
+    await expect(power.powerOff(server, late)).rejects.toMatchObject(fencedOff);
+    expect([await stops.isBy(server, late.runId), await stops.isBy(server, ours.runId)]).toEqual([false, true]);
   });
 });
 

@@ -4,6 +4,7 @@ import type { Fence, ServerRef } from '../../../contracts/server';
 import type { Hypervisor } from '../../hypervisor';
 import type { Domains, DomainState } from './domains';
 import type { Fences } from './fence';
+import type { Stops } from './stops';
 import { libvirtMessage, type Virsh } from '../virsh';
 
 const POLL_MS = 500;
@@ -18,6 +19,7 @@ export class Power {
     private readonly virsh: Virsh,
     private readonly domains: Domains,
     private readonly fences: Fences,
+    private readonly stops: Stops,
   ) {}
 
   async start(server: ServerRef, fence: Fence): Promise<void> {
@@ -34,7 +36,7 @@ export class Power {
     if (outcome.exitCode === 0) return;
     const after = await this.stateOnceStarted(server);
     if (after.powerState === 'running') return; // somebody else was faster
-    if (after.powerState !== 'off') await this.powerOff(server, fence); // not half started
+    if (after.powerState !== 'off') await this.cutPower(server, fence); // not half started
     throw this.virsh.failure('start', outcome, 'START_FAILED');
   }
 
@@ -71,6 +73,7 @@ export class Power {
         );
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
+        await this.stops.record(server, fence.runId);
         askedAt = now;
         // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have started it.
         await this.fences.require(server, fence);
@@ -103,6 +106,12 @@ export class Power {
   async powerOff(server: ServerRef, fence: Fence): Promise<void> {
     const before = await this.domains.stateOrNull(server);
     if (before === null || before.powerState === 'off') return;
+    await this.fences.require(server, fence);
+    await this.stops.record(server, fence.runId);
+    await this.cutPower(server, fence);
+  }
+
+  private async cutPower(server: ServerRef, fence: Fence): Promise<void> {
     await this.fences.require(server, fence);
     const outcome = await this.virsh.attemptOn(server.uuid, 'destroy', [], { timeoutMs: START_TIMEOUT_MS });
     if (outcome.exitCode === 0) return;

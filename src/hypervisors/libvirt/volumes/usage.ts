@@ -5,13 +5,17 @@ import { inodeOf } from '../swaps/kept-files';
 import type { Virsh } from '../virsh';
 import { attribute, childNodes, isElement, type Document, type Element } from '../xml';
 
+/** As libvirt says it of a server that something else holds for too long; it passes. */
+const BUSY = /state change lock|timed out/i;
+
 /** Which files the servers of this host use. The last line of defence before a file is overwritten or deleted. */
 export class Usage {
   constructor(private readonly virsh: Virsh) {}
 
   /**
    * Throws `VOLUME_EXISTS` when the stored or running definition of any server names one of the files, directly or as a backing file, under this or another
-   * name.
+   * name. A definition that libvirt refuses to show may name any of them: `HYPERVISOR_COMMAND_FAILED`, or `HYPERVISOR_COMMAND_TIMED_OUT` (later) where
+   * libvirt is only busy with the server.
    */
   async requireUnused(paths: readonly string[]): Promise<void> {
     if (paths.length === 0) return;
@@ -19,9 +23,9 @@ export class Usage {
     const all = await this.uuids('--all');
     const active = await this.uuids('--state-running', '--state-paused', '--state-other');
     for (const [uuid, flags] of [...all.map((uuid) => [uuid, ['--inactive']] as const), ...active.map((uuid) => [uuid, []] as const)]) {
-      const outcome = await this.virsh.attempt(['dumpxml', '--domain', uuid, ...flags]);
-      if (outcome.exitCode !== 0) continue; // it has just been removed
-      const document = parseDomain(outcome.stdout);
+      const xml = await this.definition(uuid, flags);
+      if (xml === null) continue;
+      const document = parseDomain(xml);
       const described = describeDomain(document);
       const used = new Set([...(await filesOf(described)), ...sourceFiles(document)]);
       const usedInodes = inodes.size === 0 ? new Map<string, string>() : await inodesOf([...used]);
@@ -32,6 +36,14 @@ export class Usage {
         });
       }
     }
+  }
+
+  /** Null for a server that has just been removed. */
+  private async definition(uuid: string, flags: readonly string[]): Promise<string | null> {
+    const outcome = await this.virsh.attempt(['dumpxml', '--domain', uuid, ...flags]);
+    if (outcome.exitCode === 0) return outcome.stdout;
+    if (!(await this.virsh.knows(uuid))) return null;
+    throw this.virsh.failure('dumpxml', outcome, BUSY.test(outcome.stderr) ? 'HYPERVISOR_COMMAND_TIMED_OUT' : 'HYPERVISOR_COMMAND_FAILED');
   }
 
   private async uuids(...flags: readonly string[]): Promise<string[]> {
