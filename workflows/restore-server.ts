@@ -33,6 +33,8 @@ const CHANGES_SINCE_PLAN = 'changes-since-plan';
 const PROOF_IN_FULL = 'proof-in-full';
 /** Since peers that are silent before go-live are given as long as after it. */
 const PATIENT_PROOF = 'patient-proof';
+/** Since a server in which people have worked until they signed off is started, and has to answer, before anything more is asked of it. */
+const UP_AFTER_SIGN_OFF = 'up-after-sign-off';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -103,9 +105,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
     const approval = input.hold ? await book.decision('go-live') : null;
     if (approval !== null) {
-      // Hours may have passed: whoever has approved means a server that runs and answers.
-      await server.start(input);
-      if (waitsForAgent) await server.waitForAgent(input);
+      await haveUp(run);
       if (provesInFull) proven = await provePeersAgain(book, input, plan, proven.steps);
     }
     book.settleAll();
@@ -138,6 +138,12 @@ interface RunOfRestore {
   readonly isPatient: boolean;
 }
 
+/** After people were waited for. Hours may have passed, and they may have worked in the guest: whoever has decided means a server that runs and answers. */
+async function haveUp({ calls: { server }, input, hasAgent }: RunOfRestore): Promise<void> {
+  await server.start(input);
+  if (hasAgent) await server.waitForAgent(input);
+}
+
 /**
  * What the image lacks although the server had it, and what its peers need of it before it comes near them: programs first, then people, who have the last word about
  * all of it, and about the `passwords` (of these accounts) that could not be set. What nobody applies again is lost, and known to be. How long people took is no part of
@@ -156,7 +162,10 @@ async function doWhatIsMissing(run: RunOfRestore, rules: readonly PlannedRelatio
   await signOff(book, 'sign-off', rulesForPeople, ({ actor, notApplied = [] }) => {
     const applied = changesForPeople.filter((id) => !notApplied.includes(id));
     return {
-      do: () => catalogue.recordApplied(input.runId, applied, actor),
+      do: async () => {
+        if (patched(UP_AFTER_SIGN_OFF)) await haveUp(run);
+        await catalogue.recordApplied(input.runId, applied, actor);
+      },
       detail: () => ({
         applied: applied.length,
         notApplied: changesForPeople.length - applied.length,
