@@ -35,6 +35,8 @@ const PROOF_IN_FULL = 'proof-in-full';
 const PATIENT_PROOF = 'patient-proof';
 /** Since a cancel that is written down and has not arrived yet is heard before go-live. */
 const CANCEL_BEFORE_GO_LIVE = 'cancel-before-go-live';
+/** Since a server in which people have worked until they signed off is started, and has to answer, before anything more is asked of it. */
+const UP_AFTER_SIGN_OFF = 'up-after-sign-off';
 
 /**
  * Brings a server back from an image recovery point. New volumes are written and checked beside the old ones while the server is left alone; only then is it
@@ -105,9 +107,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
     // The point of approval. After it the restored server stays, whatever happens, and a cancel comes too late: others may have written to it.
     const approval = input.hold ? await book.decision('go-live') : null;
     if (approval !== null) {
-      // Hours may have passed: whoever has approved means a server that runs and answers.
-      await server.start(input);
-      if (waitsForAgent) await server.waitForAgent(input);
+      await haveUp(run);
       if (provesInFull) proven = await provePeersAgain(book, input, plan, proven.steps);
     }
     // One that was written down while Temporal was away comes after what was approved before it, and may be on its way: it is waited for, and undoes the run as ever.
@@ -142,6 +142,12 @@ interface RunOfRestore {
   readonly isPatient: boolean;
 }
 
+/** After people were waited for. Hours may have passed, and they may have worked in the guest: whoever has decided means a server that runs and answers. */
+async function haveUp({ calls: { server }, input, hasAgent }: RunOfRestore): Promise<void> {
+  await server.start(input);
+  if (hasAgent) await server.waitForAgent(input);
+}
+
 /**
  * What the image lacks although the server had it, and what its peers need of it before it comes near them: programs first, then people, who have the last word about
  * all of it, and about the `passwords` (of these accounts) that could not be set. What nobody applies again is lost, and known to be. How long people took is no part of
@@ -160,7 +166,10 @@ async function doWhatIsMissing(run: RunOfRestore, rules: readonly PlannedRelatio
   await signOff(book, 'sign-off', rulesForPeople, ({ actor, notApplied = [] }) => {
     const applied = changesForPeople.filter((id) => !notApplied.includes(id));
     return {
-      do: () => catalogue.recordApplied(input.runId, applied, actor),
+      do: async () => {
+        if (patched(UP_AFTER_SIGN_OFF)) await haveUp(run);
+        await catalogue.recordApplied(input.runId, applied, actor);
+      },
       detail: () => ({
         applied: applied.length,
         notApplied: changesForPeople.length - applied.length,

@@ -87,6 +87,7 @@ const OF_ENDED_RUNS: readonly string[] = [
   'src/cli/output/data.ts',
   'src/cli/output/restore-sets.ts',
   'src/cli/output/runs.ts',
+  'src/hypervisors/libvirt/domains/links.ts',
   'workflows/runbook/relations.ts',
 ];
 const UNDO = 'modosu run undo ';

@@ -92,7 +92,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   OLD_DISK_IN_USE: 'The server does not let go of an old volume that is attached to it.',
   DISK_PASSTHROUGH: 'A disk of the server is a device of the host.',
   DEVICE_PASSTHROUGH: 'The server uses a device of the host.',
-  DEFINITION_CHANGED: 'The server was changed between the look at it and the end of its backup.',
+  DEFINITION_CHANGED: 'The server was changed between the look at it and the end of its backup, or between the swap of its volumes and its go-live.',
   SERVER_PAUSED: 'The server is paused, so its guest can neither shut down nor freeze anything.',
   STOP_TIMED_OUT: 'The server was asked to shut down and still ran when its time was over.',
   AGENT_ABSENT: 'There is no guest agent to ask: the server has no channel for one, or a probe needs one where none is known.',

@@ -349,8 +349,8 @@ export interface Hypervisor {
 
   /**
    * Raises the links that the swap of `fence.runId` left down, in the stored and then in the running definition. Called again: raises what is still down;
-   * `raised` names all of them each time. No swap of this run in place: nothing. Throws `HYPERVISOR_COMMAND_FAILED` when an interface is there no more,
-   * `SERVER_GONE`.
+   * `raised` names all of them each time. No swap of this run, or it was taken back: nothing. Throws `DEFINITION_CHANGED` when somebody else has put other
+   * volumes in its place, `HYPERVISOR_COMMAND_FAILED` when an interface is there no more, `SERVER_GONE`.
    */
   goLive(server: ServerRef, fence: Fence): Promise<{ readonly raised: readonly string[] }>;
 

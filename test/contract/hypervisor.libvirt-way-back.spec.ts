@@ -1,5 +1,6 @@
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ModosuError } from '../../src/contracts/errors';
 import { fileExists } from '../../src/system/files';
 import { pattern } from '../support/hypervisor-lab';
 import { createLibvirtLab, type LibvirtLab } from '../support/libvirt-lab';
@@ -70,6 +71,48 @@ describe('the way back in libvirt', () => {
     expect(failed).toEqual(refusedWith('HYPERVISOR_COMMAND_FAILED'));
     expect(failed).toMatchObject({ message: expect.stringContaining(PRODUCTION) as string });
     expect(await lab.virsh('domif-getlink', '--domain', server.uuid, '--interface', PRODUCTION)).toContain('down');
+    await lab.hypervisor.powerOff(server, fence);
+  });
+
+  it('is left alone where somebody has defined the old volumes again before go-live, until the restored ones are defined as the hint says', async () => {
+    const server = await servers.make({ nvram: undefined });
+    const fence = await servers.take(server);
+    const defineAgain = await lab.remember(server);
+    const made = await servers.copyFrom(server, server, fence.runId);
+    await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+    await lab.hypervisor.start(server, fence);
+    await defineAgain();
+    const failed = (await lab.hypervisor.goLive(server, fence).catch((error: unknown) => error)) as ModosuError;
+    expect(failed).toEqual(refusedWith('DEFINITION_CHANGED'));
+    expect(await lab.virsh('domif-getlink', '--domain', server.uuid, '--interface', PRODUCTION)).toContain('down');
+
+    const [, shows = ''] = /virsh (dumpxml [^\s]+ --security-info)/.exec(failed.hint) ?? [];
+    const restored = join(lab.exportDirectory, 'restored.xml');
+    await writeFile(restored, await lab.virsh(...shows.split(' ')));
+    await lab.virsh('define', '--file', restored);
+    expect(await lab.hypervisor.goLive(server, fence)).toEqual({ raised: [PRODUCTION] });
+    expect(await lab.virsh('domif-getlink', '--domain', server.uuid, '--interface', PRODUCTION)).toContain('up');
+    expect(await servers.links(server)).toMatchObject({ [PRODUCTION]: true });
+    expect(await servers.diskPaths(server)).toEqual(made.volumes.map(({ newPath }) => newPath));
+
+    // The kept definition says of nobody that they hold the server.
+    await lab.virsh('define', '--file', join(lab.stateDirectory, 'way-back', fence.runId, 'definition.xml'));
+    await expect(lab.hypervisor.goLive(server, fence)).rejects.toEqual(refusedWith('FENCED_OFF'));
+    await lab.virsh('destroy', '--domain', server.uuid);
+  });
+
+  it('has its links raised, now and for its next start, by the commands that docs/OPERATIONS.md names', async () => {
+    const page = await readFile(join(__dirname, '../../docs/OPERATIONS.md'), 'utf8');
+    const commands = [...page.matchAll(/`virsh (domif-setlink DOMAIN MAC [^`]+)`/g)].map(([, words = '']) => words);
+    expect(commands).toHaveLength(2);
+    const server = await servers.make({ nvram: undefined });
+    const fence = await servers.take(server);
+    const made = await servers.copyFrom(server, server, fence.runId);
+    await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+    await lab.hypervisor.start(server, fence);
+    for (const words of commands) await lab.virsh(...words.split(' ').map((word) => ({ DOMAIN: server.name, MAC: PRODUCTION })[word] ?? word));
+    expect(await lab.virsh('domif-getlink', '--domain', server.uuid, '--interface', PRODUCTION)).toContain('up');
+    expect(await servers.links(server)).toMatchObject({ [PRODUCTION]: true });
     await lab.hypervisor.powerOff(server, fence);
   });
 

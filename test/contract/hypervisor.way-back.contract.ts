@@ -94,6 +94,25 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         expect(await lab.hypervisor.keptBy(server, fence.runId)).toBeNull();
       });
 
+      it('raises nothing of a server that somebody has defined with its old volumes again, and says so', async () => {
+        const server = await servers.make();
+        const fence = await servers.take(server);
+        const defineAgain = await lab.remember(server);
+        const made = await servers.copyFrom(server, server, fence.runId);
+        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+        await lab.hypervisor.start(server, fence);
+        await defineAgain();
+        for (const _attempt of [1, 2]) {
+          const failed: unknown = await lab.hypervisor.goLive(server, fence).catch((error: unknown) => error);
+          expect(failed).toEqual(refusedWith('DEFINITION_CHANGED'));
+          expect(failed).toMatchObject({
+            message: expect.stringContaining(made.volumes[0]!.newPath) as string,
+            hint: expect.stringContaining(`\`modosu run undo ${fence.runId}\``) as string,
+          });
+        }
+        await lab.hypervisor.powerOff(server, fence);
+      });
+
       it.each([
         ['deletes no volume that was put into a server which is gone: it may come back on it', () => servers.restored({ release: false })],
         ['deletes no volume either of a server that this run has defined and somebody has removed', () => servers.revived()],

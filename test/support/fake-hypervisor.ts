@@ -129,6 +129,12 @@ export class FakeHypervisor implements Hypervisor {
     this.servers.delete(server.uuid);
   }
 
+  /** Remembers the definition, for somebody who defines it again later. */
+  remember(server: ServerRef): () => void {
+    const { definition } = this.held(server);
+    return () => void (this.held(server).definition = definition);
+  }
+
   /** Somebody gives a disk another file. */
   moveDisk(server: ServerRef, target: string, path: string): void {
     const held = this.held(server);
@@ -526,7 +532,11 @@ export class FakeHypervisor implements Hypervisor {
     const record = this.wayBacks.open(server, fence.runId);
     if (record === null) return { raised: [] };
     const held = this.held(server);
-    if (!this.wayBacks.isSwappedBy(record, held.definition)) return { raised: [] };
+    if (!this.wayBacks.isSwappedBy(record, held.definition)) {
+      throw new ModosuError('DEFINITION_CHANGED', `Somebody has defined ${server.name} with other volumes than ${record.puts.join(', ')}.`, {
+        hint: `Define it with those again, or go back with \`modosu run undo ${fence.runId}\`.`,
+      });
+    }
     held.definition = { ...held.definition, nics: held.definition.nics.map((nic) => (record.quarantined.includes(nic.mac) ? { ...nic, linkUp: true } : nic)) };
     return { raised: record.quarantined };
   }

@@ -26,6 +26,10 @@ export async function createFakeLab(): Promise<HypervisorLab & { readonly hyperv
         genid: spec.genid,
         ...(spec.nics === undefined ? {} : { nics: spec.nics }),
       }),
+    remember: async (server) => {
+      const defineAgain = hypervisor.remember(server);
+      return async () => defineAgain();
+    },
     forget: async (server) => hypervisor.vanish(server),
     overwrite: async (_server, { path }, { at, bytes, byte }) => {
       const file = await open(path, 'r+');

@@ -34,6 +34,8 @@ export interface HypervisorLab {
   createServer(spec: LabServer): Promise<ServerRef>;
   /** The hypervisor forgets the server; its files stay. */
   forget(server: ServerRef): Promise<void>;
+  /** Remembers the stored definition as it is, with whoever holds the server. What it gives defines it again, as people do. */
+  remember(server: ServerRef): Promise<() => Promise<void>>;
   /** What a guest that runs would write: this byte, over and over. */
   overwrite(
     server: ServerRef,

@@ -118,6 +118,12 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
     );
   };
 
+  const remember = async (server: ServerRef): Promise<() => Promise<void>> => {
+    const file = join(root, `${randomUUID()}.xml`);
+    await writeFile(file, await virsh('dumpxml', '--domain', server.uuid, '--inactive', '--security-info'));
+    return async () => void (await virsh('define', '--file', file));
+  };
+
   return {
     hypervisor: adapter(),
     diskDirectory,
@@ -130,6 +136,7 @@ export async function createLibvirtLab(): Promise<LibvirtLab> {
     writeDisk,
     createServer,
     forget,
+    remember,
     readDisk: async (path, format, lengthBytes) => {
       const plain = join(root, `${randomUUID()}.plain`);
       await run('qemu-img', 'convert', '-U', '-f', format, '-O', 'raw', path, plain);

@@ -119,6 +119,27 @@ function silentAtFirst(): NonNullable<Scripted['judgeRun']> {
     steps: moment === 'recheck' ? RULE_STEPS.slice(0, 3) : moment === 'live' ? [ruleStep('ONLY_LIVE', { on: 'peer', when: 'live' })] : [],
   });
 }
+/** A change that people apply again. */
+const SIGNED_OFF: Scripted = {
+  loadPlan: async () => ({
+    ...PLAN,
+    appliesChanges: true,
+    lostChanges: {
+      ...NOTHING_LOST,
+      changes: [
+        {
+          id: 'chg_01aaaaaaaaaaaaaaaaaaaaaaaa',
+          title: 'kernel',
+          ticket: null,
+          completedAt: '2026-03-01T00:00:00.000Z',
+          how: 'missing',
+          applyAgain: { kind: 'text', text: 'as in the ticket' },
+        },
+      ],
+    },
+  }),
+  readDecision: JUDGED.readDecision,
+};
 const NOTHING_LOST: LostChanges = { changes: [], returning: [], isKnown: true, drift: null };
 const PLAN_DATA: PlanDataInput = {
   planId: RESTORE_DATA.planId,
@@ -234,6 +255,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
     },
   },
   'restore-server.relations': { type: 'restoreServer', input: RESTORE, scripted: JUDGED },
+  'restore-server.signed-off': { type: 'restoreServer', input: RESTORE, scripted: SIGNED_OFF },
   'restore-server.silent-peer': { type: 'restoreServer', input: RESTORE, scripted: SILENT_AT_FIRST },
   'plan-restore.facts-now': {
     type: 'planRestore',

@@ -6,6 +6,7 @@ import type { RestoreSurvey } from '../../src/contracts/plan';
 import type { ProbeJob } from '../../src/contracts/reading';
 import type { PlanRestoreInput } from '../../src/contracts/workflows';
 import { NO_PROTECTION } from '../../src/contracts/protection';
+import { eventually } from '../support/processes';
 import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
@@ -197,7 +198,7 @@ describe('restoreServer', () => {
 
 describe('go-live', () => {
   /** Waits until the run holds, then lets `meanwhile` act. */
-  const holding = async (scripted: Scripted, meanwhile: (handle: WorkflowHandle, decide: () => void) => Promise<void>) => {
+  const holding = async (scripted: Scripted, meanwhile: (handle: WorkflowHandle, decide: () => void, calls: readonly string[]) => Promise<void>) => {
     let decided = false;
     const rehearsal = rehearse({
       readDecision: async () => (decided ? { actor: 'kim', reason: 'looks good', at: '2026-03-02T12:10:00.000Z' } : null),
@@ -207,7 +208,7 @@ describe('go-live', () => {
       const until = Date.now() + 20_000;
       while (rehearsal.stateOf('go-live') !== 'waiting' && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
       expect(rehearsal.stateOf('go-live')).toBe('waiting');
-      await meanwhile(handle, () => (decided = true));
+      await meanwhile(handle, () => (decided = true), rehearsal.calls);
     });
     return { rehearsal, closed };
   };
@@ -237,12 +238,26 @@ describe('go-live', () => {
   });
 
   it('believes a decision only from PostgreSQL, whoever sends a signal', async () => {
-    const { rehearsal, closed } = await holding({}, async (handle) => {
+    let looks = 0;
+    let before: readonly string[] = [];
+    const readDecision: Scripted['readDecision'] = async () => {
+      looks += 1;
+      return null;
+    };
+    const { rehearsal, closed } = await holding({ readDecision }, async (handle, _decide, calls) => {
+      const looked = (times: number): Promise<unknown> => eventually(`look ${times} for a decision`, async () => looks === times, 20_000);
+      await looked(1);
+      before = [...calls];
       await handle.signal('decided');
+      await looked(2);
+      // It looks a third time only where it has waited on after the second.
       await handle.signal('decided');
+      await looked(3);
+      expect(calls).toEqual(before);
       await handle.cancel();
     });
     expect(closed).toBe('CANCELLED');
+    expect(rehearsal.calls[before.length]).toBe('powerOff');
     expect(rehearsal.calls).not.toContain('goLive');
   });
 
@@ -725,6 +740,41 @@ describe('restoreServer, with configuration changes to apply again', () => {
     expect(rehearsal.steps.get('sign-off')).toMatchObject({ state: 'succeeded', detail: { signedOffBy: 'kim', applied: 1, notApplied: 1 } });
   });
 
+  /** People switch the guest off as they work in it, and sign off. */
+  const switchedOff = (more: Scripted = {}): { readonly rehearsal: Rehearsal; readonly isOn: () => boolean } => {
+    let isOn = false;
+    const rehearsal = rehearse(
+      scripted(planWith([byHand]), {
+        readDecision: async () => {
+          isOn = false;
+          return { actor: 'kim', reason: 'by hand', at: '2026-03-02T12:10:00.000Z' };
+        },
+        start: async () => void (isOn = true),
+        checkHealth: async () => (isOn ? { evidence: 'exit code 0' } : failing('HEALTH_CHECK_FAILED')()),
+        ...more,
+      }),
+    );
+    return { rehearsal, isOn: () => isOn };
+  };
+
+  it('starts a server again that was switched off until it was signed off, and has it answer, before it is checked and goes live', async () => {
+    const { rehearsal, isOn } = switchedOff();
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('COMPLETED');
+    expect(isOn()).toBe(true);
+    const fromStart = rehearsal.calls.slice(rehearsal.calls.indexOf('start'));
+    expect(fromStart).toEqual(['start', 'waitForAgent', 'start', 'waitForAgent', 'recordApplied', 'checkHealth', 'recordGoLive', 'goLive', 'releaseFence']);
+  });
+
+  it('puts the old server back where the restored one does not answer after the sign-off, and shows it there', async () => {
+    let waits = 0;
+    const { rehearsal } = switchedOff({ waitForAgent: async () => ((waits += 1) === 1 ? undefined : failing('RUN_FAILED', 'silent')()) });
+    expect(await rehearsal.play('restoreServer', RESTORE)).toBe('FAILED');
+    expect(rehearsal.steps.get('sign-off')).toMatchObject({ state: 'failed', error: { message: 'silent' } });
+    expect(recorded).toEqual([]);
+    expect(rehearsal.calls).toContain('revertSwap');
+    expect(rehearsal.calls).not.toContain('recordGoLive');
+  });
+
   it('cancelled while it waits for people, it puts the old server back', async () => {
     const rehearsal = rehearse(scripted(planWith([byHand])));
     const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
@@ -748,6 +798,8 @@ describe('restoreServer, with configuration changes to apply again', () => {
     );
     expect(await noAgent.play('restoreServer', RESTORE)).toBe('COMPLETED');
     expect(noAgent.calls).not.toContain('applyChange');
+    expect(noAgent.calls).not.toContain('waitForAgent');
+    expect(noAgent.calls.filter((call) => call === 'start')).toHaveLength(2);
     expect(recorded).toEqual([['chg_a', 'kim']]);
   });
 });

@@ -251,6 +251,17 @@ describe('cleanUpRun', () => {
     expect(calls).toEqual(['takeFence', 'goLive', 'releaseFence']);
   });
 
+  it('says at once of one that somebody has given other volumes meanwhile that it could not be put in order, and not that it is live', async () => {
+    const { calls, outcome } = await clean(
+      { kind: 'restore-server', input: RESTORE },
+      { ...steps(['swap', 'succeeded'], ['go-live', 'running']), wayBack: WAY_BACK },
+      { goLive: failing('DEFINITION_CHANGED', 'Somebody has defined db01 with other volumes.') },
+    );
+    expect(calls).toEqual(['takeFence', 'goLive']);
+    expect(outcome?.error?.message).toContain('It could not be put in order: Somebody has defined db01 with other volumes.');
+    expect(outcome?.error?.message).not.toContain('had gone live');
+  });
+
   it('goes on with an undo that had swapped, and takes one back that had not', async () => {
     const forward = await clean(
       { kind: 'undo', input: UNDO },

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { ActivityFailure, ApplicationFailure, CancelledFailure, log } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure, log } from '@temporalio/workflow';
 import type { Decision } from '../../src/contracts/activities/planning';
 import type { RunOutcome, StepRecord } from '../../src/contracts/activities/catalogue';
 import type { ErrorCode } from '../../src/contracts/error-codes';
@@ -246,6 +246,18 @@ describe('a run that reaches its aim', () => {
 });
 
 describe('a run whose step fails for good', () => {
+  it('undoes a step in the middle of which its worker has fallen silent, and those before it', async () => {
+    const silent = new ActivityFailure('Activity task timed out', 'startServer', '1', 'TIMEOUT', 'w', new TimeoutFailure('silent', undefined, 'HEARTBEAT'));
+    await carried(async (book) => {
+      await book.step('stop', undoable('stop'));
+      await book.step('start', undoable('start', silent));
+    });
+    expect(deeds()).toEqual(['do stop', 'do start', 'undo start', 'undo stop']);
+    expect(seen('start')).toMatchObject({ state: 'failed', error: { code: 'NO_WORKER' }, detail: { undone: true } });
+    expect(seen('stop')).toMatchObject({ state: 'undone' });
+    expect(mockWorld.outcome).toMatchObject({ state: 'failed', error: { code: 'NO_WORKER' } });
+  });
+
   const failing = async (book: Runbook): Promise<void> => {
     await book.announce(['check', 'stop', 'swap', 'start'].map((key) => ({ key, title: `The ${key}` })));
     await book.step('check', { do: does('do check') });
@@ -425,7 +437,7 @@ describe('an undo that fails', () => {
     expect(deeds()).toHaveLength(91);
   });
 
-  it.each(['FENCED_OFF', 'SERVER_GONE', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID'] as const)(
+  it.each(['FENCED_OFF', 'SERVER_GONE', 'DEFINITION_CHANGED', 'PATH_NOT_ALLOWED', 'VOLUME_EXISTS', 'WAY_BACK_INCOMPLETE', 'REQUEST_INVALID'] as const)(
     'in vain (%s) is not tried again',
     async (code) => {
       const startedAt = mockWorld.nowMs;

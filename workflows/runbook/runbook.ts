@@ -79,12 +79,13 @@ const WRITE_AGAIN_AFTER_MS = 60_000;
 const UNDO_FOR_MS = 15 * 60_000;
 const UNDO_AGAIN_AFTER_MS = 10_000;
 /**
- * Trying again cannot help: the server belongs to a newer run, is gone, or uses the file; the file is not ours, or another one; nobody understands the
+ * Trying again cannot help: the server belongs to a newer run, is gone, was given other volumes by somebody, or uses the file; the file is not ours, or another one; nobody understands the
  * question. `VOLUME_LEFT_BEHIND` is none of them: the directory may come back in this time.
  */
 const UNDO_IN_VAIN: ReadonlySet<string> = new Set<ErrorCode>([
   'FENCED_OFF',
   'SERVER_GONE',
+  'DEFINITION_CHANGED',
   'PATH_NOT_ALLOWED',
   'VOLUME_EXISTS',
   'WAY_BACK_INCOMPLETE',

@@ -14,11 +14,12 @@ import { Links } from './links';
 const server = { uuid: UUID, name: 'db01' };
 const MACS = ['52:54:00:00:00:01', '52:54:00:00:00:02'] as const;
 
-describe('the fence around go-live', () => {
+describe('go-live', () => {
   let directory: string;
   let virsh: OneServer;
   let links: Links;
   let ours: Fence;
+  let old: string;
   beforeEach(async () => {
     directory = mkdtempSync(join(tmpdir(), 'modosu-links-'));
     virsh = new OneServer({ name: 'kvm1', uri: 'qemu:///system', stateDirectory: directory });
@@ -28,7 +29,7 @@ describe('the fence around go-live', () => {
     ours = { runId: newId('run'), token: 7 };
     const newPath = join(directory, `vda.qcow2.${ours.runId}`);
     writeFileSync(newPath, '');
-    virsh.definition = withFence(
+    virsh.definition = old = withFence(
       `<domain type='qemu'><name>db01</name><uuid>${UUID}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
       <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/images/vda.qcow2'/><target dev='vda' bus='virtio'/></disk>
       ${MACS.map((mac) => `<interface type='user'><mac address='${mac}'/><model type='virtio'/></interface>`).join('')}</devices></domain>`,
@@ -59,12 +60,24 @@ describe('the fence around go-live', () => {
     };
   };
 
-  it('is read right before each link is raised', async () => {
+  it('reads the fence right before each link is raised', async () => {
     expect(down()).toBe(2);
     obeying();
     await expect(links.goLive(server, ours)).resolves.toEqual({ raised: MACS });
     expect(down()).toBe(0);
     expect(virsh.calls.flatMap((command, index) => (command === 'domif-setlink' ? [virsh.calls[index - 1]] : []))).toEqual(['dumpxml', 'dumpxml']);
+  });
+
+  it('raises nothing where somebody has defined the server with its old volumes again', async () => {
+    virsh.definition = old;
+    await expect(links.goLive(server, ours)).rejects.toMatchObject({
+      code: 'DEFINITION_CHANGED',
+      retry: 'never',
+      message: expect.stringContaining(`vda.qcow2.${ours.runId}`) as string,
+      hint: expect.stringContaining(`\`modosu run undo ${ours.runId}\``) as string,
+    });
+    expect(virsh.calls).not.toContain('domif-setlink');
+    expect(virsh.definition).toBe(old);
   });
 
   it('leaves the second link down when the server is taken over between two', async () => {

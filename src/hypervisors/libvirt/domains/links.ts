@@ -4,7 +4,7 @@ import type { Domains } from './domains';
 import type { Fences } from './fence';
 import { isSwappedBy } from '../swaps/swap-state';
 import type { Virsh } from '../virsh';
-import type { WayBacks } from '../swaps/way-back';
+import type { WayBackRecord, WayBacks } from '../swaps/way-back';
 
 const isOneOf = (macs: readonly string[]): ((nic: NicInspection) => boolean) => {
   const wanted = new Set(macs.map((mac) => mac.toLowerCase()));
@@ -40,7 +40,7 @@ export class Links {
       return { raised: [] };
     }
     const stored = await this.fences.require(server, fence);
-    if (!(await isSwappedBy(record, stored.description))) return { raised: [] };
+    if (!(await isSwappedBy(record, stored.description))) throw changedMeanwhile(server, record);
     const macs = record.quarantined;
     await this.raise(server, fence, macs, 'stored');
     if ((await this.domains.state(server)).powerState !== 'off') await this.raise(server, fence, macs, 'running');
@@ -70,6 +70,17 @@ export class Links {
     );
   }
 }
+
+/** With links up, a definition that names other volumes would be taken for the restored server, and start as another one. */
+const changedMeanwhile = ({ name, uuid }: ServerRef, { runId, puts }: WayBackRecord): ModosuError =>
+  new ModosuError(
+    'DEFINITION_CHANGED',
+    `Somebody has defined ${name} with other volumes than run ${runId} has restored (${puts.join(', ')}); no link was raised.`,
+    {
+      hint: `Find out who did that. Define it with its restored volumes again: while it still runs with them, virsh dumpxml ${uuid} --security-info shows how. Then raise its links (virsh domif-setlink ${uuid} MAC up --config, and the same without --config), or go back with \`modosu run undo ${runId}\`.`,
+      context: { uuid, paths: puts },
+    },
+  );
 
 /** True when the interface is there and its link is up. */
 function isUp(nics: readonly NicInspection[], mac: string): boolean {
