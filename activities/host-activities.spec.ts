@@ -170,30 +170,6 @@ describe('facts of the server that is imaged', () => {
   });
 });
 
-describe('a published image that cannot be recorded', () => {
-  const record = (attempt: number, { opens = async () => ({ manifest: { disks: [] }, manifestSha256: 'bb' }), recorded = async () => undefined }) => {
-    const host = new HostCalls({
-      imageRepository: async () => ({ open: opens, readFacts: async () => null }),
-      catalog: { recordRecoveryPoint: recorded },
-    } as unknown as ActivityDependencies);
-    return new MockActivityEnvironment({ attempt }).run(() =>
-      host.recordRecoveryPoint({ recoveryPointId: 'rp_1', serverId: 'srv_1', repository: 'main', sizeBytes: 1 }),
-    );
-  };
-  const failing = (code: 'CATALOG_UNAVAILABLE' | 'REPOSITORY_UNREACHABLE') => async (): Promise<never> => Promise.reject(new ModosuError(code, 'away'));
-
-  it('waits for the catalogue however long it is away: nobody else knows of the image', async () => {
-    const recorded = failing('CATALOG_UNAVAILABLE');
-    for (const attempt of [1, 10, 500]) await expect(record(attempt, { recorded })).rejects.toMatchObject({ code: 'CATALOG_UNAVAILABLE', retry: 'later' });
-  });
-
-  it('holds its server for no repository that stays away', async () => {
-    const opens = failing('REPOSITORY_UNREACHABLE');
-    await expect(record(9, { opens })).rejects.toMatchObject({ code: 'REPOSITORY_UNREACHABLE', retry: 'later' });
-    await expect(record(10, { opens })).rejects.toMatchObject({ type: 'REPOSITORY_UNREACHABLE', nonRetryable: true });
-  });
-});
-
 describe('the server itself, for a plan', () => {
   const source = { serverId: 'srv_1', serverName: 'db01', uuid: '3f0c9c1e-1111-4222-8333-444455556666', hypervisor: 'kvm1', recoveryPointId: 'rp_3' };
   const answering = { powerState: 'running', agent: { state: 'answering' } };

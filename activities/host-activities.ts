@@ -23,7 +23,6 @@ import { collectFacts } from '../src/guests/facts/collect-facts';
 import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
-import { finalFrom } from './failures';
 import { whileAlive } from './heartbeat';
 import { requireRecorded } from './recorded-manifest';
 import { fenceOf, guestOf, serverRef } from './server-of-run';
@@ -151,14 +150,12 @@ export class HostCalls implements HostActivities {
   }
 
   recordRecoveryPoint(published: PublishedImage): Promise<void> {
-    return whileAlive(() => finalFrom(RECORD_ATTEMPTS, this.record(published), ({ code }) => code !== 'CATALOG_UNAVAILABLE'));
-  }
-
-  private async record(published: PublishedImage): Promise<void> {
-    const repository = await this.deps.imageRepository(published.repository);
-    const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);
-    const facts = await repository.readFacts(published.serverId, published.recoveryPointId);
-    await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256, facts);
+    return whileAlive(async () => {
+      const repository = await this.deps.imageRepository(published.repository);
+      const { manifest, manifestSha256 } = await repository.open(published.serverId, published.recoveryPointId);
+      const facts = await repository.readFacts(published.serverId, published.recoveryPointId);
+      await this.deps.catalog.recordRecoveryPoint(manifest, published.repository, manifestSha256, facts);
+    });
   }
 
   surveyRestore(
@@ -240,8 +237,6 @@ export class HostCalls implements HostActivities {
 
 /** A person waits for the plan. Less than the workflow gives the whole comparison: what was told until then is worth comparing. */
 const FACTS_NOW_MS = 45_000;
-/** What keeps a published image from being recorded, other than the catalogue itself, has had more than a minute then. */
-const RECORD_ATTEMPTS = 10;
 
 const bytesOf = (files: readonly ChainImage[]): number => files.reduce((sum, { image }) => sum + image.sizeBytes, 0);
 

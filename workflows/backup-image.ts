@@ -1,5 +1,5 @@
-import { isCancellation, patched } from '@temporalio/workflow';
-import type { BackupSubject, CopiedDisk, ImageBasis } from '../src/contracts/activities/images';
+import { isCancellation, patched, sleep } from '@temporalio/workflow';
+import type { BackupSubject, CopiedDisk, ImageBasis, PublishedImage } from '../src/contracts/activities/images';
 import type { ErrorSummary } from '../src/contracts/errors';
 import type { CollectedFacts } from '../src/contracts/generation';
 import type { Consistency } from '../src/contracts/recovery-point';
@@ -102,7 +102,7 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
       detail: ({ sizeBytes }) => ({ recoveryPointId: input.recoveryPointId, generation: position.generation, consistency, sizeBytes }),
     });
     book.settle('reserve');
-    await book.step('catalogue', { do: () => recording(input.hypervisor).recordRecoveryPoint(published) });
+    await book.step('catalogue', { do: () => recorded(input, published, startProblem === null) });
     book.result({ recoveryPointId: published.recoveryPointId });
     if (startProblem !== null) throw startProblem;
     // Published: from here on the checkpoint says what has changed since.
@@ -113,6 +113,21 @@ async function takeImage(book: Runbook, calls: Calls, input: BackupImageInput, m
       detail: (returned) => returned,
     });
   });
+}
+
+/**
+ * Without its row nobody knows of an image that lies published: a catalogue that is away is waited for until it is back. Nothing else is: a repository that has gone for good
+ * must not hold the server. Nor is it waited for where the server has still to be started again.
+ */
+async function recorded(input: BackupImageInput, published: PublishedImage, waits: boolean): Promise<void> {
+  for (;;) {
+    try {
+      return await recording(input.hypervisor).recordRecoveryPoint(published);
+    } catch (thrown) {
+      if (!waits || summarise(thrown).code !== 'CATALOG_UNAVAILABLE' || !patched(RECORDED_IN_THE_END)) throw thrown;
+      await sleep('30 s');
+    }
+  }
 }
 
 /** Of whom what is read for the image, and what cannot be. */
@@ -287,6 +302,8 @@ const describeFacts = (facts: CollectedFacts | ErrorSummary): Readonly<Record<st
         ...(facts.truncated.length === 0 ? {} : { truncated: facts.truncated.join(', ') }),
       };
 
+/** Since a catalogue that is away is waited for once an image is published. */
+const RECORDED_IN_THE_END = 'recorded-in-the-end';
 /** Since recovery points carry markers of their server and its peers. */
 const MARKERS = 'relation-markers';
 /** Since images of whose relations nothing can be read say so. */

@@ -21,6 +21,7 @@ const untilCancelled = (reached: () => void) => async (): Promise<never> => {
   }
 };
 
+const AWAY = new ModosuError('CATALOG_UNAVAILABLE', 'PostgreSQL does not answer.');
 const failingOnce = (code: Parameters<typeof failing>[0]): (() => Promise<undefined>) => {
   let isFirst = true;
   return async () => {
@@ -199,11 +200,43 @@ describe('backupImage', () => {
     ['while its server stands still gives up soon', BACKUP, {}, ['copyDiskToRepository 5', 'copyDiskToRepository 5', 'saveDefinition 10', 'publish 40']],
     ['that was not started again publishes soon, and tries to start it once more', BACKUP, { start: failingOnce('START_FAILED') }, ['publish 10']],
     ['of a server that goes on waits for a part that is away', ONLINE, {}, ['saveDefinition 40', 'followOnlineBackup 25', 'hashStagedDisk 25', 'publish 40']],
-  ] as const)('a backup %s; what is published is recorded however long that takes', async (_what, input, scripted, expected) => {
+  ] as const)('a backup %s', async (_what, input, scripted, expected) => {
     const rehearsal = rehearse({ ...scripted, examineForBackup: async () => ({ ...examined, mode: input.mode, powerState: 'running' }) } as Scripted);
     await rehearsal.play('backupImage', input);
     const attempts = await rehearsal.attempts();
-    expect(attempts).toEqual(expect.arrayContaining([...expected, 'recordRecoveryPoint 0']));
+    expect(attempts).toEqual(expect.arrayContaining([...expected, 'recordRecoveryPoint 10']));
+  });
+
+  it('waits until what is published is recorded, and puts nothing back, while the catalogue is away', async () => {
+    let tried = 0;
+    const rehearsal = rehearse({
+      recordRecoveryPoint: async () => {
+        tried += 1;
+        // What Temporal does not try again ends a round: the next one is the runbook's.
+        if (tried === 1) throw ApplicationFailure.create({ type: 'CATALOG_UNAVAILABLE', nonRetryable: true, details: [AWAY.summary()] });
+      },
+    });
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('COMPLETED');
+    expect(tried).toBe(2);
+    expect(rehearsal.calls).not.toContain('discardStaged');
+  });
+
+  it.each([
+    ['a repository that is away', 'REPOSITORY_UNREACHABLE', {}],
+    ['a catalogue, where its server has still to be started again', 'CATALOG_UNAVAILABLE', { start: failingOnce('START_FAILED') }],
+  ] as const)('holds its server for no row that waits for %s', async (_what, code, scripted) => {
+    let tried = 0;
+    const rehearsal = rehearse({
+      ...scripted,
+      examineForBackup: async () => ({ ...examined, powerState: 'running' }),
+      recordRecoveryPoint: async () => {
+        tried += 1;
+        throw ApplicationFailure.create({ type: code, nonRetryable: true, details: [new ModosuError(code, 'away').summary()] });
+      },
+    } as Scripted);
+    expect(await rehearsal.play('backupImage', BACKUP)).toBe('FAILED');
+    expect([tried, rehearsal.outcome?.error?.code]).toEqual([1, code]);
+    expect(rehearsal.calls.at(-2)).toBe(code === 'CATALOG_UNAVAILABLE' ? 'start' : 'recordRecoveryPoint');
   });
 
   it('succeeds although the fence cannot be released: the next one is higher', async () => {

@@ -28,6 +28,13 @@ function patienceMs(calls: unknown): number {
   );
 }
 
+/** How long a part may hang, so that every attempt takes all its time, before the call gives up; without the waits between them. */
+function longestMs(calls: unknown): number {
+  const { retry = {}, startToCloseTimeout, scheduleToCloseTimeout } = calls as ActivityOptions;
+  const whole = scheduleToCloseTimeout === undefined ? Infinity : msOf(scheduleToCloseTimeout);
+  return Math.min(whole, (retry.maximumAttempts ?? Infinity) * msOf(startToCloseTimeout));
+}
+
 const { host, lateHost, server, transfer, offlineTransfer, data, dataTransfer, undo, undoData } = callsTo('kvm1');
 
 describe('a part that is away', () => {
@@ -60,5 +67,10 @@ describe('a part that is away', () => {
     expect(patienceMs(undoData)).toBeGreaterThan(8 * MINUTE);
   });
 
-  it('is waited for without end by what writes down that an image is there', () => expect(patienceMs(recording('kvm1'))).toBe(Infinity));
+  it('is asked again by who writes down that an image is there', () => expect(patienceMs(recording('kvm1'))).toBeLessThan(2 * MINUTE));
+
+  it.each([
+    ['late host', lateHost, 60],
+    ['recording', recording('kvm1'), 20],
+  ])('and hangs holds no server for hours: %s', (_group, calls, minutes) => expect(longestMs(calls)).toBeLessThanOrEqual(minutes * MINUTE));
 });

@@ -103,20 +103,22 @@ const lateHostCalls = (hypervisor: string): HostActivities =>
     taskQueue: hostTaskQueue(hypervisor),
     startToCloseTimeout: '10 min',
     heartbeatTimeout: '30 s',
+    // What hangs each time is given up after an hour, not after forty times ten minutes.
+    scheduleToCloseTimeout: '1 h',
     retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 40 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 
 /**
- * The row of what is published. Without it nobody knows of the image: a database that is away is waited for as at the end of the run, that is until it is back. What
- * else may stand in its way ends it (`recordRecoveryPoint`).
+ * The row of what is published, from small files: what does not answer within two minutes hangs. More than a minute of a part that is away, and at most some twenty
+ * minutes of one that hangs: `recorded` in `backup-image.ts` says what comes then.
  */
 export const recording = (hypervisor: string): Pick<HostActivities, 'recordRecoveryPoint'> =>
   proxyActivities<HostActivities>({
     taskQueue: hostTaskQueue(hypervisor),
-    startToCloseTimeout: '10 min',
+    startToCloseTimeout: '2 min',
     heartbeatTimeout: '30 s',
-    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '30 s' },
+    retry: { initialInterval: '500 ms', backoffCoefficient: 2, maximumInterval: '15 s', maximumAttempts: 10 },
     cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   });
 

@@ -150,10 +150,7 @@ export interface HostActivities {
    */
   collectFacts(input: BackupImageInput): Promise<CollectedFacts>;
   publish(request: PublishRequest): Promise<PublishedImage>;
-  /**
-   * Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. A catalogue that is away is "later" however often it
-   * was tried; whatever else is final from the tenth attempt on.
-   */
+  /** Makes the published recovery point visible as usable, from the manifest that lies in the repository. Idempotent. */
   recordRecoveryPoint(published: PublishedImage): Promise<void>;
 
   /** Everything the plan of an undo is made from. Read-only. */
