@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ONE_UUID as UUID, OneServer } from '../../../../test/support/one-server';
@@ -74,6 +74,23 @@ describe('the fence around the power of a server', () => {
     jest.spyOn(performance, 'now').mockImplementation(() => (now += 30_000));
     await expect(power.shutDown(server, ours, { deadlineMs: 600_000, signal: new AbortController().signal })).rejects.toMatchObject(fencedOff);
     expect(virsh.calls.filter((command) => command === 'shutdown')).toHaveLength(1);
+  });
+
+  it('keeps a run that was fenced off since from being taken for the one that has stopped it', async () => {
+    const stops = new Stops(directory);
+    const newer = newId('run');
+    virsh.isRunning = true;
+    virsh.meanwhile = (command) => {
+      if (command !== 'shutdown') return;
+      takenOver();
+      // As the run that has taken it over does when it stops it.
+      mkdirSync(join(directory, 'stops'), { recursive: true });
+      writeFileSync(join(directory, 'stops', UUID), `${newer}\n`);
+    };
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (now += 30_000));
+    await expect(power.shutDown(server, ours, { deadlineMs: 600_000, signal: new AbortController().signal })).rejects.toMatchObject(fencedOff);
+    expect(await stops.isBy(server, newer)).toBe(true);
   });
 
   it('knows who stops it before its guest hears of that, also when it runs on, and believes nobody who does not hold it', async () => {

@@ -73,9 +73,10 @@ export class Power {
         );
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
+        // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have stopped or started it.
+        await this.fences.require(server, fence);
         await this.stops.record(server, fence.runId);
         askedAt = now;
-        // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have started it.
         await this.fences.require(server, fence);
         answer = await this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal);
       }
