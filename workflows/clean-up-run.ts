@@ -29,7 +29,7 @@ import { isOn, revertSwap } from './runbook/server';
 const CLEAN_UP_SURVEYS = 'clean-up-surveys';
 /** Since a record that nobody can read keeps no server off that had to be on. */
 const CLEAN_UP_UNREAD = 'clean-up-unread';
-/** Since the hypervisor says whether a server was stopped and its volumes swapped: a database that took no writes has kept none of these steps. */
+/** Since hypervisor and repository say whether a server was stopped, its volumes swapped, its image published: a database that took no writes has kept none of these steps. */
 const CLEAN_UP_BY_HYPERVISOR = 'clean-up-by-hypervisor';
 
 /**
@@ -70,7 +70,7 @@ interface Trace extends RunTrace {
   readonly surveys: boolean;
   /** … and it goes on where that finds a record that cannot be read. */
   readonly goesOnUnread: boolean;
-  /** The hypervisor is asked what the run has done to its server. */
+  /** The hypervisor is asked what the run has done to its server, and the repository whether its image was published. */
   readonly asksHypervisor: boolean;
 }
 
@@ -106,7 +106,8 @@ async function afterBackup(input: BackupImageInput, calls: Calls, trace: Trace):
   const restarted = !succeeded(trace, 'power') && (await hasStopped(input, calls, trace));
   if (restarted) await undo.startAfterShutdown(input);
   await undo.discardStaged(input);
-  const published = begun(trace, 'publish') && (await recordIfPublished(input, calls));
+  // Whatever was written down: the repository says whether it was published. Only now, when nothing is staged any more that could still be.
+  const published = (trace.asksHypervisor || begun(trace, 'publish')) && (await recordIfPublished(input, calls));
   return [
     published ? 'Its recovery point had been published and is in the catalogue.' : 'What it had written was removed; there is no recovery point of it.',
     ...(restarted ? ['The server was started again.'] : []),

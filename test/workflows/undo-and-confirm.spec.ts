@@ -159,7 +159,7 @@ describe('cleanUpRun', () => {
         ['publish', 'pending'],
       ),
     );
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
   });
 
   it.each([
@@ -169,7 +169,7 @@ describe('cleanUpRun', () => {
     const { calls, outcome } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', 'running']), {
       surveyEnded: async () => ({ present: { ...UNDO_SURVEY.present!, powerState: 'off' }, stopped }),
     });
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', ...started, 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', ...started, 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
     expect(outcome?.error?.message.includes('The server was started again.')).toBe(stopped);
   });
 
@@ -185,15 +185,21 @@ describe('cleanUpRun', () => {
       { kind: 'backup-image', input: ONLINE },
       steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']),
     );
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
   });
 
-  it('lists a recovery point that had been published', async () => {
-    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['checksum:vda', 'succeeded'], ['publish', 'running']), {
-      recordRecoveryPoint: async () => undefined,
+  it.each([
+    ['as it has written down', ['running', null], 1],
+    ['although that was not written down', ['pending', null], 1],
+    ['also when the repository was away meanwhile', ['pending', 'REPOSITORY_UNREACHABLE'], 2],
+  ] as const)('lists a recovery point that had been published, %s', async (_what, [state, away], attempts) => {
+    let attempt = 0;
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['copy:vda', 'running'], ['publish', state]), {
+      recordRecoveryPoint: async () => ((attempt += 1) === 1 && away !== null ? failing(away)() : undefined),
     });
-    expect(calls).toContain('recordRecoveryPoint');
+    expect(calls.slice(-2 - attempts)).toEqual(['discardStaged', ...Array<string>(attempts).fill('recordRecoveryPoint'), 'releaseFence']);
     expect(outcome?.error?.message).toContain('is in the catalogue');
+    expect(outcome?.error?.message).not.toContain('there is no recovery point');
   });
 
   const RESTORED = { ...UNDO_SURVEY.present!, disks: UNDO_SURVEY.present!.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })) };
