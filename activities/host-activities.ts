@@ -25,6 +25,7 @@ import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
 import { finalFrom } from './failures';
 import { whileAlive } from './heartbeat';
+import { attempt } from './log-fields';
 import { requireRecorded } from './recorded-manifest';
 import { fenceOf, guestOf, serverRef } from './server-of-run';
 
@@ -195,7 +196,7 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const server = serverRef(input);
-      return { present: await inspectIfPresent(hypervisor, server), stopped: await hypervisor.wasStoppedBy(server, input.runId) };
+      return { files: await unlessUntold(hypervisor.namedFiles(server)), stop: await unlessUntold(hypervisor.stopBy(server, input.runId)) };
     });
   }
 
@@ -242,6 +243,8 @@ export class HostCalls implements HostActivities {
 const FACTS_NOW_MS = 45_000;
 /** What keeps a published image from being recorded, other than the catalogue itself, has had more than a minute then. */
 const RECORD_ATTEMPTS = 10;
+/** What storage does not give back about an ended run has had some seconds then. */
+const SURVEY_ATTEMPTS = 4;
 
 const bytesOf = (files: readonly ChainImage[]): number => files.reduce((sum, { image }) => sum + image.sizeBytes, 0);
 
@@ -252,6 +255,20 @@ async function doubted<T, U>(work: Promise<T>, instead: (error: ErrorSummary) =>
   } catch (thrown) {
     if (!isModosuError(thrown) || thrown.retry === 'later' || thrown.code === 'SERVER_GONE') throw thrown;
     return instead(thrown.summary());
+  }
+}
+
+/**
+ * Null for what cannot be told: a server must not stay off for it. A host that is away is waited for: without it nothing can be put back. Storage that answers with
+ * an error is asked some more times.
+ */
+async function unlessUntold<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const mayPass = isModosuError(thrown) ? thrown.retry === 'later' : (attempt().attempt ?? 1) < SURVEY_ATTEMPTS;
+    if (mayPass) throw thrown;
+    return null;
   }
 }
 

@@ -33,11 +33,19 @@ export class Power {
     }
     await this.fences.require(server, fence);
     const outcome = await this.virsh.attemptOn(server.uuid, 'start', [], { timeoutMs: START_TIMEOUT_MS });
-    if (outcome.exitCode === 0) return;
+    if (outcome.exitCode === 0) return this.noteStart(server, fence);
     const after = await this.stateOnceStarted(server);
-    if (after.powerState === 'running') return; // somebody else was faster
+    if (after.powerState === 'running') return this.noteStart(server, fence); // somebody else was faster
     if (after.powerState !== 'off') await this.cutPower(server, fence); // not half started
     throw this.virsh.failure('start', outcome, 'START_FAILED');
+  }
+
+  /**
+   * Only of a server that was seen off: one that still runs may be about to stop, because its guest was asked to. A record that cannot be written fails no start:
+   * the server runs.
+   */
+  private async noteStart(server: ServerRef, { runId }: Fence): Promise<void> {
+    await this.stops.recordStart(server, runId).catch(() => undefined);
   }
 
   /** An earlier attempt, whose worker has died or did not wait, may be starting it at this moment: libvirt calls that paused, and it passes. */
