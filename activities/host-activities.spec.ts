@@ -271,17 +271,30 @@ describe('the server itself, for a plan', () => {
 
 describe('a run that was ended from outside', () => {
   const input = { runId: 'run_1', serverName: 'db01', uuid: '3f0c9c1e-1111-4222-8333-444455556666', hypervisor: 'kvm1' } as BackupImageInput;
-  const survey = (inspect: () => Promise<unknown>) => {
-    const hypervisor = { inspect, wasStoppedBy: async ({ uuid }: { readonly uuid: string }, runId: string) => uuid === input.uuid && runId === input.runId };
+  const FILES = ['/srv/vm/vda.qcow2'];
+  const survey = (said: { readonly namedFiles?: () => Promise<unknown>; readonly stopBy?: () => Promise<unknown> }, attempt = 1) => {
+    const hypervisor = {
+      namedFiles: async () => FILES,
+      stopBy: async ({ uuid }: { readonly uuid: string }, runId: string) => (uuid === input.uuid && runId === input.runId ? 'stopped' : 'none'),
+      ...said,
+    };
     const calls = new HostCalls({ hypervisor: async () => hypervisor } as unknown as ActivityDependencies);
-    return new MockActivityEnvironment().run(() => calls.surveyEnded(input)) as Promise<EndedSurvey>;
+    return new MockActivityEnvironment({ attempt }).run(() => calls.surveyEnded(input)) as Promise<EndedSurvey>;
   };
 
-  it('is told of as the hypervisor knows it, also of a server that is gone', async () => {
-    expect(await survey(async () => ({ powerState: 'off' }))).toEqual({ present: { powerState: 'off' }, stopped: true });
-    const gone = new ModosuError('SERVER_GONE', 'nobody');
-    expect(await survey(() => Promise.reject(gone))).toEqual({ present: null, stopped: true });
+  it('is told of as the hypervisor knows it, which is waited for', async () => {
+    expect(await survey({})).toEqual({ files: FILES, stop: 'stopped' });
     const away = new ModosuError('HYPERVISOR_UNREACHABLE', 'no answer');
-    await expect(survey(() => Promise.reject(away))).rejects.toBe(away);
+    await expect(survey({ namedFiles: () => Promise.reject(away) }, 100)).rejects.toBe(away);
+    await expect(survey({ stopBy: () => Promise.reject(away) }, 100)).rejects.toBe(away);
+  });
+
+  it('is told of without what libvirt refuses to show, or storage does not give back after some attempts', async () => {
+    const refused = new ModosuError('HYPERVISOR_COMMAND_FAILED', 'not shown');
+    expect(await survey({ namedFiles: () => Promise.reject(refused) })).toEqual({ files: null, stop: 'stopped' });
+    const stale = Object.assign(new Error('Stale file handle'), { code: 'ESTALE' });
+    const stopBy = (): Promise<unknown> => Promise.reject(stale);
+    await expect(survey({ stopBy }, 3)).rejects.toBe(stale);
+    expect(await survey({ stopBy }, 4)).toEqual({ files: FILES, stop: null });
   });
 });

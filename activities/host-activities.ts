@@ -24,6 +24,7 @@ import type { Hypervisor } from '../src/hypervisors/hypervisor';
 import type { ChainImage } from '../src/repositories/image/image-repository';
 import type { ActivityDependencies } from './dependencies';
 import { whileAlive } from './heartbeat';
+import { attempt } from './log-fields';
 import { requireRecorded } from './recorded-manifest';
 import { fenceOf, guestOf, serverRef } from './server-of-run';
 
@@ -192,7 +193,7 @@ export class HostCalls implements HostActivities {
     return whileAlive(async () => {
       const hypervisor = await this.deps.hypervisor(input.hypervisor);
       const server = serverRef(input);
-      return { present: await inspectIfPresent(hypervisor, server), stopped: await hypervisor.wasStoppedBy(server, input.runId) };
+      return { files: await unlessUntold(hypervisor.namedFiles(server)), stop: await unlessUntold(hypervisor.stopBy(server, input.runId)) };
     });
   }
 
@@ -237,6 +238,8 @@ export class HostCalls implements HostActivities {
 
 /** A person waits for the plan. Less than the workflow gives the whole comparison: what was told until then is worth comparing. */
 const FACTS_NOW_MS = 45_000;
+/** What storage does not give back about an ended run has had some seconds then. */
+const SURVEY_ATTEMPTS = 4;
 
 const bytesOf = (files: readonly ChainImage[]): number => files.reduce((sum, { image }) => sum + image.sizeBytes, 0);
 
@@ -247,6 +250,20 @@ async function doubted<T, U>(work: Promise<T>, instead: (error: ErrorSummary) =>
   } catch (thrown) {
     if (!isModosuError(thrown) || thrown.retry === 'later' || thrown.code === 'SERVER_GONE') throw thrown;
     return instead(thrown.summary());
+  }
+}
+
+/**
+ * Null for what cannot be told: a server must not stay off for it. A host that is away is waited for: without it nothing can be put back. Storage that answers with
+ * an error is asked some more times.
+ */
+async function unlessUntold<T>(work: Promise<T>): Promise<T | null> {
+  try {
+    return await work;
+  } catch (thrown) {
+    const mayPass = isModosuError(thrown) ? thrown.retry === 'later' : (attempt().attempt ?? 1) < SURVEY_ATTEMPTS;
+    if (mayPass) throw thrown;
+    return null;
   }
 }
 

@@ -2,6 +2,7 @@ import { patched } from '@temporalio/workflow';
 import type { RunTrace } from '../src/contracts/activities/planning';
 import { ModosuError } from '../src/contracts/errors';
 import type { RestorePlanBody } from '../src/contracts/plan';
+import type { StopByRun } from '../src/contracts/server';
 import type { StepKey } from '../src/contracts/step-keys';
 import type {
   BackupDataInput,
@@ -29,7 +30,7 @@ import { isOn, revertSwap } from './runbook/server';
 const CLEAN_UP_SURVEYS = 'clean-up-surveys';
 /** Since a record that nobody can read keeps no server off that had to be on. */
 const CLEAN_UP_UNREAD = 'clean-up-unread';
-/** Since the hypervisor says whether a server was stopped and its volumes swapped: a database that took no writes has kept none of these steps. */
+/** Since hypervisor and repository say whether a server was stopped, its volumes swapped, its image published: a database that took no writes has kept none of these steps. */
 const CLEAN_UP_BY_HYPERVISOR = 'clean-up-by-hypervisor';
 
 /**
@@ -70,7 +71,7 @@ interface Trace extends RunTrace {
   readonly surveys: boolean;
   /** … and it goes on where that finds a record that cannot be read. */
   readonly goesOnUnread: boolean;
-  /** The hypervisor is asked what the run has done to its server. */
+  /** The hypervisor is asked what the run has done to its server, and the repository whether its image was published. */
   readonly asksHypervisor: boolean;
 }
 
@@ -103,13 +104,15 @@ function afterKind(ended: CleanUpInput, calls: Calls, trace: Trace, hasServer: b
 async function afterBackup(input: BackupImageInput, calls: Calls, trace: Trace): Promise<string> {
   const { undo } = calls;
   await undo.cancelOnlineBackup(input);
-  const restarted = !succeeded(trace, 'power') && (await hasStopped(input, calls, trace));
-  if (restarted) await undo.startAfterShutdown(input);
+  const stop = succeeded(trace, 'power') ? 'none' : await stopByRun(input, calls, trace);
+  if (stop === 'stopped') await undo.startAfterShutdown(input);
   await undo.discardStaged(input);
-  const published = begun(trace, 'publish') && (await recordIfPublished(input, calls));
+  // Whatever was written down: the repository says whether it was published. Only now, when nothing is staged any more that could still be.
+  const published = (trace.asksHypervisor || begun(trace, 'publish')) && (await recordIfPublished(input, calls));
   return [
     published ? 'Its recovery point had been published and is in the catalogue.' : 'What it had written was removed; there is no recovery point of it.',
-    ...(restarted ? ['The server was started again.'] : []),
+    ...(stop === 'stopped' ? ['The server was started again.'] : []),
+    ...(stop === 'started-again' ? ['It had started the server again itself.'] : []),
   ].join(' ');
 }
 
@@ -143,25 +146,33 @@ async function afterRestore(input: RestoreServerInput, calls: Calls, trace: Trac
 }
 
 /**
- * By what the server is now. Its power is cut only while it has the new volumes: what it has written to them goes with them. With its old ones it may never have
- * noticed anything, or an earlier attempt of this clean-up has started it again.
+ * By what the server is now, where that can be told: somebody may have defined it with its old volumes while it runs with the new ones. Its power is cut only while
+ * it has the new volumes: what it has written to them goes with them. With its old ones it may never have noticed anything, or an earlier attempt of this clean-up
+ * has started it again.
  */
 async function takeRestoreBack(input: RestoreServerInput, calls: Calls, trace: Trace, plan: RestorePlanBody): Promise<string> {
   const { undo } = calls;
-  const { present, stopped: didStop } = await undo.surveyEnded(input);
-  const isRestored = usesNewVolumes(plan, present);
+  const { files, stop } = await undo.surveyEnded(input);
+  const isRestored = files === null ? begun(trace, 'start') : usesNewVolumes(plan, files);
   if (isRestored) await undo.powerOff(input);
   await revertSwap(calls, input);
-  const stopped = didStop || begun(trace, 'stop');
+  const stopped = hasStopped(stop) || begun(trace, 'stop');
   if (stopped && isOn(plan.before)) await undo.startAfterShutdown(input);
   await undo.discardVolumes(input, plan);
   return stopped || isRestored ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
 }
 
-/** Also where the step could not be written down. A server that people had switched off the run has not stopped. */
-async function hasStopped(input: RunInput, { undo }: Calls, trace: Trace): Promise<boolean> {
-  return begun(trace, 'stop') || (trace.asksHypervisor && (await undo.surveyEnded(input)).stopped);
+/**
+ * Also where the step could not be written down. A server that people had switched off the run has not stopped. Where the hypervisor knows of nothing, as of a stop
+ * by an earlier version, what was written down counts.
+ */
+async function stopByRun(input: RunInput, { undo }: Calls, trace: Trace): Promise<StopByRun> {
+  const { stop } = trace.asksHypervisor ? await undo.surveyEnded(input) : { stop: null };
+  return hasStopped(stop) ? stop : begun(trace, 'stop') ? 'stopped' : 'none';
 }
+
+/** Also what it has started again: a restore starts the server with what it has put in place, and once more when that is taken back. */
+const hasStopped = (stop: StopByRun | null): stop is 'stopped' | 'started-again' => stop === 'stopped' || stop === 'started-again';
 
 async function afterDataBackup(input: BackupDataInput, calls: Calls, trace: RunTrace): Promise<string> {
   const problems: string[] = [];
@@ -211,7 +222,7 @@ async function afterUndo(input: UndoInput, calls: Calls, trace: Trace): Promise<
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
   await revertSwap(calls, input);
-  if (isOn(plan.before) && (await hasStopped(input, calls, trace))) await undo.startAfterShutdown(input);
+  if (isOn(plan.before) && (begun(trace, 'stop') || hasStopped(await stopByRun(input, calls, trace)))) await undo.startAfterShutdown(input);
   return returned === true ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
 }
 

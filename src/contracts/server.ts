@@ -8,6 +8,9 @@ export type DiskFormat = (typeof DISK_FORMATS)[number];
 export const POWER_STATES = ['running', 'paused', 'off'] as const;
 export type PowerState = (typeof POWER_STATES)[number];
 
+/** What a run has done to a server that was on. `started-again`: its own start has found it off since, and has come back. */
+export type StopByRun = 'none' | 'stopped' | 'started-again';
+
 /** A file below another one in a backing chain, nearest first. */
 export interface BackingFile {
   readonly path: string;

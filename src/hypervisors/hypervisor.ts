@@ -1,4 +1,4 @@
-import type { Fence, PowerState, ServerInspection, ServerRef } from '../contracts/server';
+import type { Fence, PowerState, ServerInspection, ServerRef, StopByRun } from '../contracts/server';
 import type { DescribedDefinition } from '../contracts/definition';
 import type { ImageManifest } from '../contracts/recovery-point';
 import type { KeptDisk, OldDisk, PlannedVolume, RestoreTargets } from '../contracts/plan';
@@ -173,7 +173,13 @@ export interface Hypervisor {
    * became of it since, also after a crash of either side. A server that was off already, or goes off by itself, was not stopped by the run. Also of a server
    * that is gone. Read-only.
    */
-  wasStoppedBy(server: ServerRef, runId: string): Promise<boolean>;
+  stopBy(server: ServerRef, runId: string): Promise<StopByRun>;
+
+  /**
+   * Every file that the stored definition names, and the one it runs with: disks with the files below them as far as the host lists them (it does for a server
+   * that runs), media, NVRAM. No file is opened and no guest is asked. A server that is gone names none. Read-only.
+   */
+  namedFiles(server: ServerRef): Promise<readonly string[]>;
 
   /**
    * Copies one disk of a *stopped* server into a new qcow2 file (flattened; fsynced; private). The source is never opened for writing. Always from scratch: a

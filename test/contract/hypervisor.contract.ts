@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { newId } from '../../src/contracts/ids';
 import type { PlannedVolume } from '../../src/contracts/plan';
-import type { Fence, ServerRef } from '../../src/contracts/server';
+import type { Fence, ServerRef, StopByRun } from '../../src/contracts/server';
 import { fileExists } from '../../src/system/files';
 import { DISK_BYTES, manifestOf, pattern, transferContext, type HypervisorLab } from '../support/hypervisor-lab';
 
@@ -106,6 +106,28 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         expect(after.definitionFingerprint).toBe(before.definitionFingerprint);
       });
 
+      it('names every file of a server, also below an overlay and while none of them can be read, and none of one that is gone', async () => {
+        const server = await lab.createServer({
+          disks: [
+            { target: 'vda', format: 'qcow2', content: pattern(3), overlay: true },
+            { target: 'vdb', format: 'raw', content: pattern(4) },
+          ],
+          nvram: Buffer.from('firmware variables'),
+        });
+        const { disks, nvram } = await lab.hypervisor.inspect(server);
+        const fence = newFence();
+        await lab.hypervisor.takeFence(server, fence);
+        await lab.hypervisor.start(server, fence);
+        const paths = [...disks.map(({ path }) => path), nvram?.path];
+        for (const path of paths) await rename(path ?? '', `${path}.away`);
+        const named = await lab.hypervisor.namedFiles(server);
+        expect(named).toEqual(expect.arrayContaining([...paths, `${disks[0]?.path}.base`]));
+        expect(new Set(named).size).toBe(named.length);
+        for (const path of paths) await rename(`${path}.away`, path ?? '');
+        await lab.hypervisor.powerOff(server, fence);
+        expect(await lab.hypervisor.namedFiles(nobody)).toEqual([]);
+      });
+
       it('knows which servers there are', async () => {
         const server = await twoDisks();
         expect(await lab.hypervisor.listServers()).toContainEqual({ uuid: server.uuid, domainName: server.name, powerState: 'off' });
@@ -193,25 +215,29 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.shutDown(server, fence, { deadlineMs: 0, signal: new AbortController().signal });
       });
 
-      it('remembers which run has stopped a server that was on, whatever becomes of it', async () => {
+      it('remembers which run has stopped a server that was on, and whether it has started it again, whatever becomes of it', async () => {
         const server = await twoDisks();
         const [first, second, third] = [newFence(), newFence(), newFence()];
         const stop = (fence: Fence): Promise<void> => lab.hypervisor.shutDown(server, fence, { deadlineMs: 0, signal: new AbortController().signal });
-        const stoppedBy = async (): Promise<readonly boolean[]> =>
-          Promise.all([first, second, third].map(({ runId }) => lab.hypervisor.wasStoppedBy(server, runId)));
+        const stops = async (): Promise<readonly StopByRun[]> => Promise.all([first, second, third].map(({ runId }) => lab.hypervisor.stopBy(server, runId)));
         await lab.hypervisor.takeFence(server, first);
         // It is off already, as somebody has left it.
         await stop(first);
         await lab.hypervisor.powerOff(server, first);
-        expect(await stoppedBy()).toEqual([false, false, false]);
+        expect(await stops()).toEqual(['none', 'none', 'none']);
 
         await lab.hypervisor.start(server, first);
         await lab.hypervisor.powerOff(server, first);
         await lab.hypervisor.powerOff(server, first);
-        expect(await stoppedBy()).toEqual([true, false, false]);
+        expect(await stops()).toEqual(['stopped', 'none', 'none']);
+        await lab.hypervisor.start(server, first);
+        expect(await stops()).toEqual(['started-again', 'none', 'none']);
+        await lab.hypervisor.powerOff(server, first);
+        expect(await stops()).toEqual(['stopped', 'none', 'none']);
+        await lab.hypervisor.start(server, first);
         await lab.hypervisor.start(server, first);
         await lab.hypervisor.releaseFence(server, first);
-        expect(await stoppedBy()).toEqual([true, false, false]);
+        expect(await stops()).toEqual(['started-again', 'none', 'none']);
 
         // Whoever does not hold it any more says nothing.
         await lab.hypervisor.takeFence(server, second);
@@ -219,9 +245,9 @@ export function describeHypervisor(kind: string, createLab: () => Promise<Hyperv
         await lab.hypervisor.powerOff(server, second);
         await lab.hypervisor.takeFence(server, third);
         await stop(third);
-        expect(await stoppedBy()).toEqual([false, true, false]);
+        expect(await stops()).toEqual(['none', 'stopped', 'none']);
         await lab.forget(server);
-        expect(await stoppedBy()).toEqual([false, true, false]);
+        expect(await stops()).toEqual(['none', 'stopped', 'none']);
       });
 
       it('leaves a server off that cannot start', async () => {

@@ -113,6 +113,32 @@ export function describeWayBack(kind: string, createLab: () => Promise<Hyperviso
         await lab.hypervisor.powerOff(server, fence);
       });
 
+      it('tells the volumes that a server runs with from those that somebody has defined it with since, and lets the swap be taken back', async () => {
+        const server = await servers.make();
+        const before = await lab.hypervisor.inspect(server);
+        const oldPaths = before.disks.map(({ path }) => path);
+        const fence = await servers.take(server);
+        const defineAgain = await lab.remember(server);
+        const made = await servers.copyFrom(server, server, fence.runId);
+        const newPaths = made.volumes.map(({ newPath }) => newPath);
+        await lab.hypervisor.swap({ server, fence, definition: { from: 'present' }, ...made, renewGenerationId: true, quarantinedMacs: [PRODUCTION] });
+        await lab.hypervisor.start(server, fence);
+        expect(await lab.hypervisor.namedFiles(server)).not.toEqual(expect.arrayContaining(oldPaths));
+        await defineAgain();
+        expect((await lab.hypervisor.inspect(server)).disks.map(({ path }) => path)).toEqual(oldPaths);
+        expect(await lab.hypervisor.namedFiles(server)).toEqual(expect.arrayContaining([...oldPaths, ...newPaths]));
+        await expect(lab.hypervisor.discardVolumes({ runId: fence.runId, paths: newPaths })).rejects.toEqual(refusedWith('VOLUME_EXISTS'));
+
+        await lab.hypervisor.powerOff(server, fence);
+        await lab.hypervisor.revertSwap(server, fence);
+        await lab.hypervisor.start(server, fence);
+        const named = await lab.hypervisor.namedFiles(server);
+        expect(oldPaths.every((path) => named.includes(path))).toBe(true);
+        expect(newPaths.some((path) => named.includes(path))).toBe(false);
+        await lab.hypervisor.powerOff(server, fence);
+        await lab.hypervisor.discardVolumes({ runId: fence.runId, paths: newPaths });
+      });
+
       it.each([
         ['deletes no volume that was put into a server which is gone: it may come back on it', () => servers.restored({ release: false })],
         ['deletes no volume either of a server that this run has defined and somebody has removed', () => servers.revived()],

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ErrorCode } from '../../src/contracts/error-codes';
 import { ModosuError } from '../../src/contracts/errors';
 import type { OldDisk, PlannedVolume, RestoreTargets } from '../../src/contracts/plan';
-import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef } from '../../src/contracts/server';
+import type { AgentState, DiskFormat, DiskInspection, Fence, PowerState, ServerInspection, ServerRef, StopByRun } from '../../src/contracts/server';
 import type { GuestAgent } from '../../src/guests/guest-agent';
 import type {
   BootProof,
@@ -26,7 +26,7 @@ import { padded, readImage, requireFile, writeImage, writeReachable, writeSlowly
 import { FakeGuestAgent } from './fake-guest-agent';
 import { FakeOnlineBackups } from './fake-online-backup';
 import { fakeQcow2, fakeQcow2Content } from './fake-qcow2';
-import { filesUsedBy, usesSameFiles, type FakeDefinition, type FakeDisk, type FakeNic, type FakeServer } from './fake-server';
+import { filesInUse, filesUsedBy, usesSameFiles, type FakeDefinition, type FakeDisk, type FakeNic, type FakeServer } from './fake-server';
 import { FakeWayBacks } from './fake-way-backs';
 
 /** Failures a test can switch on. Methods are named as in the port. */
@@ -57,8 +57,8 @@ export class FakeHypervisor implements Hypervisor {
   readonly passwords = new Map<string, string>();
   private readonly servers = new Map<string, FakeServer>();
   private readonly wayBacks = new FakeWayBacks();
-  /** By server: the run that has stopped it last. */
-  private readonly stops = new Map<string, string>();
+  /** By server: the run that has stopped it last, and whether it has started it since. */
+  private readonly stops = new Map<string, { readonly runId: string; readonly stop: StopByRun }>();
   /** Online backups, with faults of their own. */
   readonly online = new FakeOnlineBackups({
     definition: (server) => this.held(server).definition,
@@ -148,7 +148,9 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   setPowerState(server: ServerRef, powerState: PowerState): void {
-    this.held(server).powerState = powerState;
+    const held = this.held(server);
+    if (held.powerState === 'off') held.live = held.definition;
+    held.powerState = powerState;
   }
 
   /** What QEMU's counters say of a running server. */
@@ -249,8 +251,11 @@ export class FakeHypervisor implements Hypervisor {
       if (!(await fileExists(disk.path))) throw new ModosuError('START_FAILED', `The disk file ${disk.path} does not exist.`);
     }
     if (held.powerState === 'paused') throw new ModosuError('START_FAILED', `${server.name} is paused.`);
-    if (held.powerState === 'off') held.oldDisks = [];
+    if (held.powerState !== 'off') return;
+    held.oldDisks = [];
+    held.live = held.definition;
     held.powerState = 'running';
+    if (this.stops.get(server.uuid)?.runId === fence.runId) this.stops.set(server.uuid, { runId: fence.runId, stop: 'started-again' });
   }
 
   async shutDown(server: ServerRef, fence: Fence, options: Parameters<Hypervisor['shutDown']>[2]): Promise<void> {
@@ -258,7 +263,7 @@ export class FakeHypervisor implements Hypervisor {
     options.signal.throwIfAborted();
     const held = this.fenced(server, fence);
     if (held.powerState === 'off') return;
-    this.stops.set(server.uuid, fence.runId);
+    this.stops.set(server.uuid, { runId: fence.runId, stop: 'stopped' });
     if (this.faults.stopNeverEnds) {
       await delay(options.deadlineMs, undefined, { signal: options.signal }).catch(() => options.signal.throwIfAborted());
       throw new ModosuError('STOP_TIMED_OUT', `${server.name} was still running after its deadline.`);
@@ -271,12 +276,19 @@ export class FakeHypervisor implements Hypervisor {
     const held = this.servers.get(server.uuid);
     if (held === undefined || held.powerState === 'off') return;
     this.fenced(server, fence).powerState = 'off';
-    this.stops.set(server.uuid, fence.runId);
+    this.stops.set(server.uuid, { runId: fence.runId, stop: 'stopped' });
   }
 
-  async wasStoppedBy(server: ServerRef, runId: string): Promise<boolean> {
-    this.enter('wasStoppedBy', server);
-    return this.stops.get(server.uuid) === runId;
+  async stopBy(server: ServerRef, runId: string): Promise<StopByRun> {
+    this.enter('stopBy', server);
+    const known = this.stops.get(server.uuid);
+    return known?.runId === runId ? known.stop : 'none';
+  }
+
+  async namedFiles(server: ServerRef): Promise<readonly string[]> {
+    this.enter('namedFiles', server);
+    const held = this.servers.get(server.uuid);
+    return held === undefined ? [] : [...new Set(filesInUse(held))];
   }
 
   async exportDisk(
@@ -631,9 +643,9 @@ export class FakeHypervisor implements Hypervisor {
   }
 
   private requireUnused(paths: readonly string[]): void {
-    for (const { definition } of this.servers.values()) {
-      const path = paths.find((candidate) => filesUsedBy(definition).includes(candidate));
-      if (path !== undefined) throw new ModosuError('VOLUME_EXISTS', `${path} belongs to ${definition.domainName}.`);
+    for (const server of this.servers.values()) {
+      const path = paths.find((candidate) => filesInUse(server).includes(candidate));
+      if (path !== undefined) throw new ModosuError('VOLUME_EXISTS', `${path} belongs to ${server.definition.domainName}.`);
     }
   }
 

@@ -27,6 +27,8 @@ export interface FakeServer {
   definition: FakeDefinition;
   powerState: PowerState;
   fence: StandingFence | null;
+  /** What it was started with. Counts while it is on. */
+  live?: FakeDefinition;
   /** What QEMU's counters would say, by target. */
   writtenBytes?: Readonly<Record<string, number>>;
   /** Old volumes it has only to look at, until its power goes off. */
@@ -42,6 +44,12 @@ export const filesNamedBy = ({ disks, nvramPath }: FakeDefinition): readonly str
 export const filesUsedBy = (definition: FakeDefinition): readonly string[] => [
   ...filesNamedBy(definition),
   ...definition.disks.flatMap(({ backingChain }) => backingChain.map(({ path }) => path)),
+];
+
+/** By the definition that is stored, and by the one it runs with. */
+export const filesInUse = ({ definition, powerState, live }: FakeServer): readonly string[] => [
+  ...filesUsedBy(definition),
+  ...(powerState === 'off' || live === undefined ? [] : filesUsedBy(live)),
 ];
 
 export const usesSameFiles = (one: FakeDefinition, other: FakeDefinition): boolean => JSON.stringify(filesNamedBy(one)) === JSON.stringify(filesNamedBy(other));

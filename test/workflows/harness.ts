@@ -561,7 +561,7 @@ export class Rehearsal {
       publish: async ({ input }) => ({ recoveryPointId: input.recoveryPointId, serverId: input.serverId, repository: 'main', sizeBytes: 1024 }),
       surveyRestore: async () => SURVEY,
       surveyUndo: async () => UNDO_SURVEY,
-      surveyEnded: async () => ({ present: inspection, stopped: false }),
+      surveyEnded: async () => ({ files: inspection.disks.map(({ path }) => path), stop: 'none' }),
       discardVolumes: async () => undefined,
       restoreNvram: async () => undefined,
       takeFence: async () => true,

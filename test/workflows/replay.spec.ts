@@ -61,11 +61,8 @@ const traceOf = (keys: readonly string[]) => async (): Promise<RunTrace> => ({
   cancelRequested: false,
 });
 const SWAPPED_BY_UNDO: Scripted = { traceOfRun: async () => ({ ...(await traceOf(['stop', 'swap', 'start'])()), wayBack: WAY_BACK }) };
-const STOPPED: Scripted['surveyEnded'] = async () => ({ present: UNDO_SURVEY.present, stopped: true });
-const RESTORED = UNDO_SURVEY.present && {
-  ...UNDO_SURVEY.present,
-  disks: UNDO_SURVEY.present.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })),
-};
+const STOPPED: Scripted['surveyEnded'] = async () => ({ files: [], stop: 'stopped' });
+const RESTORED = PLAN.volumes.map(({ newPath }) => newPath);
 interface Scene {
   readonly type: RehearsedType;
   readonly input: unknown;
@@ -195,7 +192,7 @@ const SCENES: Readonly<Record<string, Scene>> = {
   'clean-up.restore-server.by-hypervisor': {
     type: 'cleanUpRun',
     input: { kind: 'restore-server', input: RESTORE },
-    scripted: { traceOfRun: traceOf(['fence']), surveyEnded: async () => ({ present: RESTORED, stopped: true }) },
+    scripted: { traceOfRun: traceOf(['fence']), surveyEnded: async () => ({ files: RESTORED, stop: 'stopped' }) },
   },
   'clean-up.backup.by-hypervisor': { type: 'cleanUpRun', input: { kind: 'backup-image', input: BACKUP }, scripted: { surveyEnded: STOPPED } },
   'clean-up.undo.by-hypervisor': { type: 'cleanUpRun', input: { kind: 'undo', input: UNDO }, scripted: { surveyEnded: STOPPED } },

@@ -146,6 +146,9 @@ describe('cleanUpRun', () => {
     return rehearsal;
   };
 
+  const OLD = UNDO_SURVEY.present!.disks.map(({ path }) => path);
+  const NEW = OLD.map((path) => `${path}.${RESTORE.runId}`);
+
   it('starts a server again that an offline backup had stopped', async () => {
     const { calls } = await clean(
       { kind: 'backup-image', input: BACKUP },
@@ -159,23 +162,27 @@ describe('cleanUpRun', () => {
         ['publish', 'pending'],
       ),
     );
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'startAfterShutdown', 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'startAfterShutdown', 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
   });
 
   it.each([
-    ['starts a server again that an offline backup had stopped, although that was not written down', true, ['startAfterShutdown']],
-    ['leaves a server off that people had switched off before its backup', false, []],
-  ] as const)('%s', async (_what, stopped, started) => {
-    const { calls, outcome } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', 'running']), {
-      surveyEnded: async () => ({ present: { ...UNDO_SURVEY.present!, powerState: 'off' }, stopped }),
+    ['starts a server again that an offline backup had stopped, although that was not written down', 'running', 'stopped', ['startAfterShutdown']],
+    ['leaves a server off that people had switched off before its backup', 'running', 'none', []],
+    ['leaves a server off that people have switched off since its backup has started it again', 'running', 'started-again', []],
+    ['leaves it off also where only the stop was written down', 'succeeded', 'started-again', []],
+    ['starts a server again as it was written down where nobody can tell more', 'succeeded', null, ['startAfterShutdown']],
+  ] as const)('%s', async (_what, examine, stop, started) => {
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['examine', examine], ['stop', 'pending']), {
+      surveyEnded: async () => ({ files: OLD, stop }),
     });
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', ...started, 'discardStaged', 'releaseFence']);
-    expect(outcome?.error?.message.includes('The server was started again.')).toBe(stopped);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', ...started, 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
+    expect(outcome?.error?.message.includes('The server was started again.')).toBe(started.length > 0);
+    expect(outcome?.error?.message.includes('It had started the server again itself.')).toBe(stop === 'started-again');
   });
 
   it('starts no server again that its backup has started itself', async () => {
     const { calls } = await clean({ kind: 'backup-image', input: BACKUP }, steps(['stop', 'succeeded'], ['power', 'succeeded'], ['publish', 'running']), {
-      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+      surveyEnded: async () => ({ files: OLD, stop: 'stopped' }),
     });
     expect(calls).not.toContain('startAfterShutdown');
   });
@@ -185,30 +192,35 @@ describe('cleanUpRun', () => {
       { kind: 'backup-image', input: ONLINE },
       steps(['examine', 'succeeded'], ['begin', 'running'], ['copy:vda', 'pending'], ['publish', 'pending']),
     );
-    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'discardStaged', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'cancelOnlineBackup', 'surveyEnded', 'discardStaged', 'recordRecoveryPoint', 'releaseFence']);
   });
 
-  it('lists a recovery point that had been published', async () => {
-    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['checksum:vda', 'succeeded'], ['publish', 'running']), {
-      recordRecoveryPoint: async () => undefined,
+  it.each([
+    ['as it has written down', ['running', null], 1],
+    ['although that was not written down', ['pending', null], 1],
+    ['also when the repository was away meanwhile', ['pending', 'REPOSITORY_UNREACHABLE'], 2],
+  ] as const)('lists a recovery point that had been published, %s', async (_what, [state, away], attempts) => {
+    let attempt = 0;
+    const { calls, outcome } = await clean({ kind: 'backup-image', input: ONLINE }, steps(['copy:vda', 'running'], ['publish', state]), {
+      recordRecoveryPoint: async () => ((attempt += 1) === 1 && away !== null ? failing(away)() : undefined),
     });
-    expect(calls).toContain('recordRecoveryPoint');
+    expect(calls.slice(-2 - attempts)).toEqual(['discardStaged', ...Array<string>(attempts).fill('recordRecoveryPoint'), 'releaseFence']);
     expect(outcome?.error?.message).toContain('is in the catalogue');
+    expect(outcome?.error?.message).not.toContain('there is no recovery point');
   });
 
-  const RESTORED = { ...UNDO_SURVEY.present!, disks: UNDO_SURVEY.present!.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })) };
-  const SNAPSHOT = { ...UNDO_SURVEY.present!, disks: RESTORED.disks.map((disk) => ({ ...disk, path: '/srv/vm/snapshot', backingChain: [disk] })) };
   const PUT_BACK = ['powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes'];
   const WRITTEN = [['recheck', 'succeeded'] as const, ['stop', 'succeeded'] as const, ['swap', 'succeeded'] as const, ['start', 'succeeded'] as const];
   /** The database took no writes any more, and the run has gone on. */
   const UNWRITTEN = [['fence', 'succeeded'] as const, ['copy:vda', 'pending'] as const, ['recheck', 'pending'] as const, ['stop', 'pending'] as const];
   it.each([
-    ['as it has written down', WRITTEN, RESTORED],
-    ['although none of it was written down', UNWRITTEN, RESTORED],
-    ['also where somebody has taken a snapshot of it since', UNWRITTEN, SNAPSHOT],
-  ])('puts the old server back when the restored one had not gone live, %s', async (_what, written, present) => {
+    ['as it has written down', WRITTEN, NEW],
+    ['although none of it was written down', UNWRITTEN, NEW],
+    ['also where it runs with the new volumes and somebody has defined it with the old ones', UNWRITTEN, [...OLD, ...NEW]],
+    ['as it has written down where nobody can tell its volumes', WRITTEN, null],
+  ])('puts the old server back when the restored one had not gone live, %s', async (_what, written, files) => {
     const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...written), {
-      surveyEnded: async () => ({ present, stopped: true }),
+      surveyEnded: async () => ({ files, stop: 'stopped' }),
     });
     expect(calls).toEqual(['takeFence', 'surveyEnded', ...PUT_BACK, 'releaseFence']);
     expect(outcome?.error?.message).toContain('The old server was put back as it was.');
@@ -216,7 +228,7 @@ describe('cleanUpRun', () => {
 
   it('starts the old server again that a restore had only stopped, although that was not written down', async () => {
     const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
-      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+      surveyEnded: async () => ({ files: OLD, stop: 'stopped' }),
     });
     expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
     expect(outcome?.error?.message).toContain('The old server was put back as it was.');
@@ -224,7 +236,7 @@ describe('cleanUpRun', () => {
 
   it('never cuts the power of an old server, whatever the run has written down', async () => {
     const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...WRITTEN), {
-      surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
+      surveyEnded: async () => ({ files: OLD, stop: 'stopped' }),
     });
     expect(calls).not.toContain('powerOff');
     expect(calls).toContain('revertSwap');
@@ -232,7 +244,7 @@ describe('cleanUpRun', () => {
 
   it('leaves an old server off that people had switched off before the run came to stop it', async () => {
     const { calls } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
-      surveyEnded: async () => ({ present: { ...RESTORED, powerState: 'off' }, stopped: false }),
+      surveyEnded: async () => ({ files: NEW, stop: 'none' }),
     });
     expect(calls).toEqual(['takeFence', 'surveyEnded', 'powerOff', 'revertSwap', 'revertWayBack', 'discardVolumes', 'releaseFence']);
   });
@@ -273,14 +285,15 @@ describe('cleanUpRun', () => {
   });
 
   it.each([
-    ['starts a server again that an undo had stopped, although that was not written down', true, ['startAfterShutdown']],
-    ['leaves a server off that an undo had not stopped', false, []],
-  ] as const)('%s', async (_what, stopped, started) => {
+    ['starts a server again that an undo had stopped, although that was not written down', 'stopped', ['startAfterShutdown']],
+    ['starts it also where the undo had started it with the volumes it returned to', 'started-again', ['startAfterShutdown']],
+    ['leaves a server off that an undo had not stopped', 'none', []],
+  ] as const)('%s', async (_what, stop, started) => {
     const { calls } = await clean(
       { kind: 'undo', input: UNDO },
       steps(['check', 'succeeded'], ['fence', 'running'], ['stop', 'pending'], ['swap', 'pending']),
       {
-        surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped }),
+        surveyEnded: async () => ({ files: OLD, stop }),
       },
     );
     expect(calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'surveyEnded', ...started, 'releaseFence']);

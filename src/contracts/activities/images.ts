@@ -6,7 +6,7 @@ import type { FactsNow, OldDisk, RestorePlanBody, RestoreSurvey, UndoSurvey } fr
 import type { HealthCheck } from '../protection';
 import type { StepProgram } from '../reading';
 import type { Consistency } from '../recovery-point';
-import type { AgentState, DiskFormat, PowerState, ServerInspection } from '../server';
+import type { AgentState, DiskFormat, PowerState, StopByRun } from '../server';
 import type { WayBackFacts } from '../way-back';
 import type { BackupImageInput, BackupMode, ConfirmInput, RestoreServerInput, RunInput, UndoInput } from '../workflows';
 import type { PlanSource, UndoSource } from './planning';
@@ -155,7 +155,10 @@ export interface HostActivities {
 
   /** Everything the plan of an undo is made from. Read-only. */
   surveyUndo(source: Pick<UndoSource, 'serverName' | 'uuid' | 'hypervisor'>, ofRunId: string): Promise<UndoSurvey>;
-  /** What the hypervisor knows of a run that was ended from outside, however much of it was written down. Read-only. */
+  /**
+   * What the hypervisor knows of a run that was ended from outside, however much of it was written down. Neither the guest nor a file of the server is needed for it.
+   * Read-only.
+   */
   surveyEnded(input: RunInput): Promise<EndedSurvey>;
   surveyRestore(
     source: Pick<PlanSource, 'serverId' | 'serverName' | 'uuid' | 'hypervisor' | 'repository' | 'recoveryPointId' | 'runId' | 'keepDisks'>,
@@ -169,11 +172,12 @@ export interface HostActivities {
   restoreNvram(input: RestoreServerInput, plan: RestorePlanBody): Promise<void>;
 }
 
+/** Null: what the hypervisor cannot be brought to tell. */
 export interface EndedSurvey {
-  /** Null: the hypervisor does not know the server. */
-  readonly present: ServerInspection | null;
-  /** The run has stopped the server, which was on until then. */
-  readonly stopped: boolean;
+  /** The files that the server's definitions name, stored and live; none of a server that is gone. */
+  readonly files: readonly string[] | null;
+  /** Whether the run has stopped the server, which was on until then, and whether it has started it again. */
+  readonly stop: StopByRun | null;
 }
 
 /** Calls that change a server; queue `host.<hypervisor>`. Each reads the fence right before it writes and looks before it acts. */

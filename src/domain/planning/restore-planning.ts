@@ -221,12 +221,9 @@ export function staleness(plan: Pick<RestorePlanBody, 'basis' | 'findings' | 'ke
   return [...changes, ...keptChanges(plan, survey), ...blocked.map(({ message }) => message)];
 }
 
-/** Whether a server has volumes of this plan, also below a snapshot that somebody has taken since: it is the restored one then, whatever the run has told of itself. */
-export function usesNewVolumes({ volumes, nvramNewPath }: Pick<RestorePlanBody, 'volumes' | 'nvramNewPath'>, present: ServerInspection | null): boolean {
-  if (present === null) return false;
-  const made = new Set(volumes.map(({ newPath }) => newPath));
-  const used = present.disks.flatMap(({ path, backingChain }) => [path, ...backingChain.map((file) => file.path)]);
-  return used.some((path) => made.has(path)) || (nvramNewPath !== null && present.nvram?.path === nvramNewPath);
+/** Whether a server whose definitions name these files is the restored one, whatever the run has told of itself. */
+export function usesNewVolumes({ volumes, nvramNewPath }: Pick<RestorePlanBody, 'volumes' | 'nvramNewPath'>, files: readonly string[]): boolean {
+  return files.some((path) => path === nvramNewPath || volumes.some(({ newPath }) => newPath === path));
 }
 
 function describeLosses(

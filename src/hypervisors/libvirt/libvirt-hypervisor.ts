@@ -43,7 +43,7 @@ import { findCheckpoints } from './online/checkpoints';
 import { cancelBackup, settleBackup, sweepGuards } from './online/sweep-guards';
 import { Swaps } from './swaps/swap';
 import { Proofs } from './proofs/proofs';
-import { Usage } from './volumes/usage';
+import { filesNamedIn, Usage } from './volumes/usage';
 import { WayBacks } from './swaps/way-back';
 import { writtenBytes } from './volumes/written-bytes';
 import { planTargets, requireNoneLeftBehind, requireRunsOwnPath } from './volumes/volumes';
@@ -57,7 +57,7 @@ export interface LibvirtHypervisorOptions {
   readonly uri: string;
   /**
    * Private directory of this adapter on the hypervisor's host: records of running copies, kept old definitions (`way-back/<runId>/`), and which run has
-   * stopped a server (`stops/`).
+   * stopped a server, and started it again (`stops/`).
    * All workers of one hypervisor share it.
    */
   readonly stateDirectory: string;
@@ -223,8 +223,13 @@ class LibvirtHypervisor implements Hypervisor {
     return this.power.powerOff(server, fence);
   }
 
-  async wasStoppedBy(server: ServerRef, runId: string): Promise<boolean> {
-    return this.stops.isBy(server, runId);
+  async stopBy(server: ServerRef, runId: string): ReturnType<Hypervisor['stopBy']> {
+    return this.stops.by(server, runId);
+  }
+
+  async namedFiles(server: ServerRef): Promise<readonly string[]> {
+    const definitions = await Promise.all([this.domains.storedOrNull(server), this.domains.liveOrNull(server)]);
+    return [...new Set(definitions.flatMap((definition) => (definition === null ? [] : filesNamedIn(definition))))];
   }
 
   async exportDisk(

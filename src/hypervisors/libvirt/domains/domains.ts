@@ -31,7 +31,7 @@ export class Domains {
     return this.read(server, ['--inactive', ...(options.secrets === true ? ['--security-info'] : [])]);
   }
 
-  /** The definition of the running domain. */
+  /** The definition of the running domain; of one that is off, the stored one. */
   async live(server: ServerRef): Promise<StoredDefinition> {
     return this.read(server, []);
   }
@@ -39,6 +39,11 @@ export class Domains {
   /** As `stored`, null for a server that is gone. */
   async storedOrNull(server: ServerRef, options: { readonly secrets?: boolean } = {}): Promise<StoredDefinition | null> {
     return orNull(this.stored(server, options));
+  }
+
+  /** As `live`, null for a server that is gone. */
+  async liveOrNull(server: ServerRef): Promise<StoredDefinition | null> {
+    return orNull(this.live(server));
   }
 
   /** Throws `SERVER_GONE`. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ONE_UUID as UUID, OneServer } from '../../../../test/support/one-server';
@@ -76,6 +76,23 @@ describe('the fence around the power of a server', () => {
     expect(virsh.calls.filter((command) => command === 'shutdown')).toHaveLength(1);
   });
 
+  it('keeps a run that was fenced off since from being taken for the one that has stopped it', async () => {
+    const stops = new Stops(directory);
+    const newer = newId('run');
+    virsh.isRunning = true;
+    virsh.meanwhile = (command) => {
+      if (command !== 'shutdown') return;
+      takenOver();
+      // As the run that has taken it over does when it stops it.
+      mkdirSync(join(directory, 'stops'), { recursive: true });
+      writeFileSync(join(directory, 'stops', UUID), `${newer}\n`);
+    };
+    let now = 0;
+    jest.spyOn(performance, 'now').mockImplementation(() => (now += 30_000));
+    await expect(power.shutDown(server, ours, { deadlineMs: 600_000, signal: new AbortController().signal })).rejects.toMatchObject(fencedOff);
+    expect(await stops.by(server, newer)).toBe('stopped');
+  });
+
   it('knows who stops it before its guest hears of that, also when it runs on, and believes nobody who does not hold it', async () => {
     const stops = new Stops(directory);
     virsh.isRunning = true;
@@ -88,7 +105,42 @@ describe('the fence around the power of a server', () => {
     takenOver();
     const late = { runId: newId('run'), token: 7 };
     await expect(power.powerOff(server, late)).rejects.toMatchObject(fencedOff);
-    expect([await stops.isBy(server, late.runId), await stops.isBy(server, ours.runId)]).toEqual([false, true]);
+    expect([await stops.by(server, late.runId), await stops.by(server, ours.runId)]).toEqual(['none', 'stopped']);
+  });
+
+  it('knows that who has stopped it has started it again only once it was off', async () => {
+    const stops = new Stops(directory);
+    await power.start(server, ours);
+    expect(await stops.by(server, ours.runId)).toBe('none');
+    // Its guest was asked to stop, and may do so at any moment.
+    await stops.record(server, ours.runId);
+    await power.start(server, ours);
+    expect(await stops.by(server, ours.runId)).toBe('stopped');
+    virsh.isRunning = false;
+    await power.start(server, ours);
+    expect(await stops.by(server, ours.runId)).toBe('started-again');
+    await power.powerOff(server, ours);
+    expect(await stops.by(server, ours.runId)).toBe('stopped');
+  });
+
+  it('says of a newer run nothing that an older one was late to say', async () => {
+    const stops = new Stops(directory);
+    const newer = newId('run');
+    await stops.record(server, ours.runId);
+    jest.spyOn(stops, 'by').mockImplementationOnce(async () => {
+      await stops.record(server, newer);
+      return 'stopped';
+    });
+    await stops.recordStart(server, ours.runId);
+    expect([await stops.by(server, ours.runId), await stops.by(server, newer)]).toEqual(['none', 'stopped']);
+  });
+
+  it('lets a server start although that cannot be written down', async () => {
+    const stops = new Stops(directory);
+    await stops.record(server, ours.runId);
+    mkdirSync(join(directory, 'stops', `${UUID}.started`));
+    await power.start(server, ours);
+    expect([virsh.isRunning, await stops.by(server, ours.runId).catch(() => 'unreadable')]).toEqual([true, 'unreadable']);
   });
 });
 

@@ -33,11 +33,19 @@ export class Power {
     }
     await this.fences.require(server, fence);
     const outcome = await this.virsh.attemptOn(server.uuid, 'start', [], { timeoutMs: START_TIMEOUT_MS });
-    if (outcome.exitCode === 0) return;
+    if (outcome.exitCode === 0) return this.noteStart(server, fence);
     const after = await this.stateOnceStarted(server);
-    if (after.powerState === 'running') return; // somebody else was faster
+    if (after.powerState === 'running') return this.noteStart(server, fence); // somebody else was faster
     if (after.powerState !== 'off') await this.cutPower(server, fence); // not half started
     throw this.virsh.failure('start', outcome, 'START_FAILED');
+  }
+
+  /**
+   * Only of a server that was seen off: one that still runs may be about to stop, because its guest was asked to. A record that cannot be written fails no start:
+   * the server runs.
+   */
+  private async noteStart(server: ServerRef, { runId }: Fence): Promise<void> {
+    await this.stops.recordStart(server, runId).catch(() => undefined);
   }
 
   /** An earlier attempt, whose worker has died or did not wait, may be starting it at this moment: libvirt calls that paused, and it passes. */
@@ -73,9 +81,10 @@ export class Power {
         );
       }
       if (now - askedAt >= ASK_AGAIN_MS) {
+        // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have stopped or started it.
+        await this.fences.require(server, fence);
         await this.stops.record(server, fence.runId);
         askedAt = now;
-        // Also when it is asked again: minutes may have passed, and whoever holds the server by now may have started it.
         await this.fences.require(server, fence);
         answer = await this.ask(server, Math.max(MIN_ASK_MS, Math.min(ASK_AGAIN_MS, giveUpAt - now)), options.signal);
       }

@@ -1,6 +1,7 @@
 import { ModosuError } from '../../../contracts/errors';
 import { readablePaths } from './disk-images';
 import { describeDomain, parseDomain, type DomainDescription } from '../domains/domain-xml';
+import type { StoredDefinition } from '../domains/domains';
 import { inodeOf } from '../swaps/kept-files';
 import type { Virsh } from '../virsh';
 import { attribute, childNodes, isElement, type Document, type Element } from '../xml';
@@ -27,7 +28,7 @@ export class Usage {
       if (xml === null) continue;
       const document = parseDomain(xml);
       const described = describeDomain(document);
-      const used = new Set([...(await filesOf(described)), ...sourceFiles(document)]);
+      const used = new Set([...(await filesOf(described)), ...filesNamedIn({ document, description: described })]);
       const usedInodes = inodes.size === 0 ? new Map<string, string>() : await inodesOf([...used]);
       const path = paths.find((candidate) => used.has(candidate)) ?? [...inodes].find(([inode]) => usedInodes.has(inode))?.[1];
       if (path !== undefined) {
@@ -62,6 +63,12 @@ export async function filesOf(described: DomainDescription): Promise<Set<string>
   if (described.nvram?.path) files.add(described.nvram.path);
   return files;
 }
+
+/** Every file a definition names, whatever for; no file is opened. libvirt lists those below a disk for a server that runs. */
+export const filesNamedIn = ({ document, description }: Pick<StoredDefinition, 'document' | 'description'>): readonly string[] => [
+  ...sourceFiles(document),
+  ...(description.nvram?.path ? [description.nvram.path] : []),
+];
 
 /** Also what cannot be imaged is in use: shared disks, those without a format, the target of a mirror. */
 function sourceFiles(document: Document): readonly string[] {
