@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InstallationEndpoints } from '../../src/config/state-layout';
+import { writeDown } from './command-ledger';
 import { ownedDirectory } from './owned-directory';
 import { killQuietly, readQuietly } from './processes';
 
@@ -110,7 +111,10 @@ export class UpProcess {
     this.child.stdout?.setEncoding('utf8').on('data', (piece: string) => (this.stdout += piece));
     this.child.stderr?.setEncoding('utf8').on('data', (piece: string) => (this.stderr += piece));
     this.exited = new Promise((resolve) => {
-      this.child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout: this.stdout, stderr: this.stderr }));
+      this.child.once('close', (exitCode, signal) => {
+        writeDown(args, exitCode);
+        resolve({ exitCode, signal, stdout: this.stdout, stderr: this.stderr });
+      });
     });
   }
 
