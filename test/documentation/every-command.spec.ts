@@ -53,9 +53,9 @@ const isRun = ({ asked, isWhole }: Documented, runs: readonly Asked[]): boolean 
 
 /** Nothing of it that is not run stays unsaid: each with the pages where it stands. */
 function notRun(commands: readonly Documented[], runs: readonly Asked[]): readonly string[] {
-  const pages = new Map<string, string[]>();
-  for (const one of commands.filter((command) => !isRun(command, runs))) pages.set(one.text, [...(pages.get(one.text) ?? []), one.page]);
-  return [...pages].map(([text, named]) => `${text} (${named.join(', ')})`);
+  const pages = new Map<string, Set<string>>();
+  for (const { text, page } of commands.filter((command) => !isRun(command, runs))) pages.set(text, (pages.get(text) ?? new Set()).add(page));
+  return [...pages].map(([text, named]) => `${text} (${[...named].join(', ')})`);
 }
 
 const run = (text: string, exitCode: number | null = 0): RunCommand => ({ argv: wordsOf(text).slice(1), exitCode });

@@ -24,8 +24,8 @@ export const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
   [...pageText(page).matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({ page, language: language ?? '', text: text ?? '' })),
 );
 
-/** Blocks to copy from: those that say `sh`, and those that say nothing. */
-export const SHELL: readonly Block[] = BLOCKS.filter(({ language }) => ['', 'sh'].includes(language));
+/** Blocks to copy from. */
+export const SHELL: readonly Block[] = BLOCKS.filter(({ language }) => language === 'sh');
 
 export interface DocumentedCommand {
   readonly page: string;
@@ -34,17 +34,16 @@ export interface DocumentedCommand {
   readonly isWhole: boolean;
 }
 
-/** Lines of code blocks that call the program, what comments of `sh` blocks call, and what stands in backticks within a sentence. */
+/** Lines of `sh` blocks that call the program, what their comments call, what stands in backticks within a sentence or a comment, and what the demo has shown. */
 export const COMMANDS: readonly DocumentedCommand[] = PAGES.flatMap((page) => {
-  const blocks = SHELL.filter((block) => block.page === page);
-  const lines = blocks.flatMap((block) => block.text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
-  const comments = blocks
-    .filter(({ language }) => language === 'sh')
-    .flatMap((block) => [...block.text.matchAll(/(?:^|\s)#[^\n]*[^`\w](modosu [^`\n]+)$/gm)].map(([, command]) => command ?? ''));
+  const shell = SHELL.filter((block) => block.page === page).map(({ text }) => text);
+  const lines = shell.flatMap((text) => text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
+  const comments = shell.flatMap((text) => [...text.matchAll(/(?:^|\s)#[^\n]*[^`\w](modosu [^`\n]+)$/gm)].map(([, command]) => command ?? ''));
+  const shown = [...pageText(page).matchAll(/^ +\$ (modosu .*)$/gm)].map(([, command]) => command ?? '');
   const sentences = pageText(page).replace(/^ *```(\w*)\n[^]*?^ *```$/gm, (block, language) => (language === 'sh' ? block : ''));
   const inline = [...sentences.matchAll(/`(modosu [^`\n]+)`/g)].map(([, command]) => command ?? '');
   return [
-    ...[...new Set([...lines, ...comments])].map((command) => ({ page, command, isWhole: true })),
+    ...[...new Set([...lines, ...comments, ...shown])].map((command) => ({ page, command, isWhole: true })),
     ...[...new Set(inline)].map((command) => ({ page, command, isWhole: false })),
   ];
 });
