@@ -32,7 +32,7 @@ export class CliRun {
         },
       },
     });
-    void this.exit.then((code) => writeDown(argv, code));
+    void this.exit.then((code) => writeDown(argv, code, this.stdout));
   }
 
   get interruptible(): boolean {

@@ -8,12 +8,14 @@ export interface RunCommand {
   readonly argv: readonly string[];
   /** Null: a signal ended it. */
   readonly exitCode: number | null;
+  /** Something was printed for who asked, not only for who watches. */
+  readonly answered: boolean;
 }
 
 /** One write to the end of the file a command: those of workers beside each other stand one after the other. */
-export function writeDown(argv: readonly string[], exitCode: number | null): void {
+export function writeDown(argv: readonly string[], exitCode: number | null, stdout: string): void {
   const ledger = process.env[LEDGER];
-  if (ledger) appendFileSync(ledger, `${JSON.stringify({ argv, exitCode } satisfies RunCommand)}\n`);
+  if (ledger) appendFileSync(ledger, `${JSON.stringify({ argv, exitCode, answered: stdout !== '' } satisfies RunCommand)}\n`);
 }
 
 /** Null without a ledger. */

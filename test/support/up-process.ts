@@ -34,8 +34,8 @@ export class TestState {
     return started;
   }
 
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-    return new UpProcess({ MODOSU_STATE_DIR: this.directory, ...env }, args).exit();
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<Outcome> {
+    return new UpProcess({ MODOSU_STATE_DIR: this.directory, ...env }, args, cwd).exit();
   }
 
   read(path: string): string {
@@ -103,16 +103,17 @@ export class UpProcess {
   stdout = '';
   stderr = '';
 
-  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = ['up']) {
+  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = ['up'], cwd?: string) {
     this.child = spawn(process.execPath, [PROGRAM, ...args], {
       env: { PATH: process.env.PATH, HOME: '/nonexistent', ...cacheOfThisMachine(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(cwd === undefined ? {} : { cwd }),
     });
     this.child.stdout?.setEncoding('utf8').on('data', (piece: string) => (this.stdout += piece));
     this.child.stderr?.setEncoding('utf8').on('data', (piece: string) => (this.stderr += piece));
     this.exited = new Promise((resolve) => {
       this.child.once('close', (exitCode, signal) => {
-        writeDown(args, exitCode);
+        writeDown(args, exitCode, this.stdout);
         resolve({ exitCode, signal, stdout: this.stdout, stderr: this.stderr });
       });
     });
