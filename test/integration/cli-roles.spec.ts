@@ -92,8 +92,24 @@ describe('modosu on the machine of an installation', () => {
     const closed = await modosu('catalog', 'rebuild', '--offsite', location, '--key-file', keyFile);
     expect(closed).toMatchObject({ stdout: '', stderr: expect.stringContaining('OFFSITE_') as string });
     const rebuilt = await modosu('catalog', 'rebuild', '--offsite', location, '--offsite-environment', environment, '--key-file', keyFile);
-    expect(rebuilt.stdout).toMatch(/audit/i);
+    expect(rebuilt.stdout).toMatch(/^Catalogue of \S+, from rest:.*: .*offsite repository 1/);
     expect((await modosu('offsite', 'list')).stdout).toContain(location);
+  });
+
+  it('comes back from the image repository, once it was shown what would come', async () => {
+    await anew();
+    const rebuild = (...more: readonly string[]) => modosu('catalog', 'rebuild', '--repository', repository, '--key-file', keyFile, ...more);
+    const tried = await rebuild('--dry-run');
+    expect(tried).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/^Nothing was changed: this is what would be\.\nCatalogue of .*, from main: .*offsite repository 1/) as string,
+    });
+    expect(tried.stdout).toContain('Compared with the catalogue only when it is there: without --dry-run.');
+    expect((await modosu('offsite', 'list')).stdout).not.toContain(location);
+    expect(await rebuild()).toMatchObject({ stdout: expect.stringContaining('1 added') as string });
+    expect((await modosu('offsite', 'list')).stdout).toContain(location);
+    expect((await modosu('recovery-point', 'list')).stdout).toContain(taken.recoveryPointId);
+    expect((await rebuild()).stderr).toContain('CATALOG_NOT_EMPTY');
   });
 
   it('comes back without any copy, with what the images alone tell', async () => {
