@@ -1,10 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { EXIT } from '../../src/cli/exit-codes';
 import { commandsRun, type RunCommand } from '../support/command-ledger';
-import { COMMANDS } from '../support/documentation';
+import { COMMANDS, pageText, SHELL } from '../support/documentation';
 import { askedBy, wordsOf, type Asked } from '../support/inert-program';
-
-/** Commands of the documents that only `npm run test:full` runs, and why. */
-const ONLY_FULL: ReadonlyMap<string, string> = new Map();
 
 /** They change how an answer looks, how long it is waited for, or what the audit reads: not what is done. */
 const OF_PRESENTATION = /^--(?:wait|timeout|reason|limit|output)(?:=|$)/;
@@ -96,6 +95,55 @@ describe('a command of the documents', () => {
   });
 });
 
+/** Blocks of other commands than Modosu's, by page, heading and how they begin, and the spec that takes them from there and types them. */
+const TYPED: readonly (readonly [page: string, heading: string, spec: string, beginning?: string])[] = [
+  ['README.md', 'Your first server', 'test/e2e/backup-and-restore.spec.ts', 'virsh '],
+  ['docs/API.md', '', 'test/integration/api-page.spec.ts'],
+  ['docs/API.md', 'A tool that tells of what it changes', 'test/integration/api-page.spec.ts'],
+  ['docs/DATA-REPOSITORY-FORMAT.md', 'Restoring by hand', 'test/contract/restic-by-hand.spec.ts'],
+  ['docs/OFFSITE.md', 'Mending', 'test/contract/restic-by-hand.spec.ts'],
+  ['docs/OFFSITE.md', 'Reading a copy with restic alone', 'test/contract/restic-by-hand.spec.ts'],
+  ['docs/OFFSITE.md', 'The catalogue beside it', 'test/contract/restic-by-hand.spec.ts'],
+  ['docs/OFFSITE.md', 'What somebody has removed', 'test/contract/offsite-repository.s3.spec.ts'],
+  ['docs/OPERATIONS.md', 'The OS no longer starts, the data disk is intact', 'test/e2e/salvage.spec.ts'],
+  ['docs/REPOSITORY-FORMAT.md', 'Restoring by hand', 'test/contract/restoring-by-hand.libvirt.spec.ts'],
+  ['docs/REPOSITORY-FORMAT.md', 'If the marker is lost', 'test/contract/restoring-by-hand.libvirt.spec.ts'],
+];
+/** Lines that no test runs, by page, as CONTRIBUTING.md says why: `npm …` is whatever begins with `npm `. */
+const UNTYPED: readonly (readonly [page: string, beginning: string])[] = [
+  ...(/^\| commands that no test runs \|.*\n\|[-|]+\n((?:\|.*\n)+)/m.exec(pageText('CONTRIBUTING.md'))?.[1] ?? '').matchAll(/^\| (.*?) \| (.*?) \|/gm),
+].flatMap(([, commands = '', pages = '']) =>
+  [...commands.matchAll(/`([^`]+)`/g)].flatMap(([, command = '']) => pages.split(', ').map((page) => [page, command.replace(/ …$/, ' ')] as const)),
+);
+
+describe('commands of other programs in the documents', () => {
+  const others = SHELL.flatMap(({ page, heading, text }) =>
+    text
+      .split('\n')
+      .filter((line) => line !== '' && !/^(?:#|(?:bin\/)?modosu )/.test(line))
+      .map((line) => ({ page, heading, text, line })),
+  );
+  const isTyped = ({ page, heading, text }: (typeof others)[number]): boolean =>
+    TYPED.some(([ofPage, ofHeading, , beginning = '']) => ofPage === page && ofHeading === heading && text.startsWith(beginning));
+  const isNamed = ({ page, line }: (typeof others)[number]): boolean => UNTYPED.some((one) => one[0] === page && line.startsWith(one[1]));
+
+  it('are typed by a test, or CONTRIBUTING.md says why they are not', () => {
+    expect(others.length).toBeGreaterThan(50);
+    expect(others.filter((other) => !isTyped(other) && !isNamed(other)).map(({ page, line }) => `${page}: ${line}`)).toEqual([]);
+  });
+
+  it.each(TYPED.map(([page, heading, spec]) => [page, heading, spec] as const))('of %s, "%s" are taken from there by %s', (page, heading, spec) => {
+    expect(others.some((other) => other.page === page && other.heading === heading)).toBe(true);
+    const text = readFileSync(join(__dirname, '../..', spec), 'utf8');
+    expect(text).toContain(basename(page));
+    expect(text).toContain(heading.startsWith('A tool') ? 'docs/API.md' : heading);
+  });
+
+  it.each(UNTYPED)('of %s, CONTRIBUTING.md names none that is not there: %s', (page, beginning) => {
+    expect(others.some((other) => other.page === page && other.line.startsWith(beginning))).toBe(true);
+  });
+});
+
 describe('the documents', () => {
   it('have commands to look at', async () => {
     expect((await documented()).filter(({ isWhole }) => isWhole).length).toBeGreaterThan(100);
@@ -105,8 +153,6 @@ describe('the documents', () => {
   if (ran === null) return;
 
   it('name no command that no test runs', async () => {
-    const isFull = process.env['MODOSU_TEST_FULL'] === '1';
-    const commands = (await documented()).filter(({ text }) => isFull || !ONLY_FULL.has(text));
-    expect(notRun(commands, await carriedOut(ran))).toEqual([]);
+    expect(notRun(await documented(), await carriedOut(ran))).toEqual([]);
   });
 });

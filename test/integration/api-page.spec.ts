@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pageText } from '../support/documentation';
+import { SHELL } from '../support/documentation';
 import { filledIn, type, type Replacement } from '../support/page-shell';
 import { ApiHarness } from './api-harness';
 
 /** The requests of docs/API.md, as somebody types them: taken from the page and run. */
-const BLOCKS: readonly string[] = [...pageText('docs/API.md').matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text = '']) => text);
+const BLOCKS: readonly string[] = SHELL.filter(({ page }) => page === 'docs/API.md').map(({ text }) => text);
 const [BACKUP = '', CHANGE = ''] = BLOCKS;
 
 let api: ApiHarness;

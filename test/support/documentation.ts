@@ -16,12 +16,23 @@ export const pageText = (page: string): string => readFileSync(join(ROOT, page),
 
 export interface Block {
   readonly page: string;
+  /** The `## ` above it; empty before the first. */
+  readonly heading: string;
   readonly language: string;
   readonly text: string;
 }
 
 export const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
-  [...pageText(page).matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({ page, language: language ?? '', text: text ?? '' })),
+  [...pageText(page).matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(({ 1: language = '', 2: text = '', index }) => {
+    const [heading = ''] = [
+      ...pageText(page)
+        .slice(0, index)
+        .matchAll(/^## (.*)$/gm),
+    ]
+      .map(([, name = '']) => name)
+      .toReversed();
+    return { page, heading, language, text };
+  }),
 );
 
 /** Blocks to copy from. */

@@ -1,10 +1,9 @@
 import { runProgram } from '../guests/run-program';
-import { pageText } from './documentation';
+import { SHELL } from './documentation';
 
 /** The commands of the `sh` blocks below a heading of a page, as they stand there, a text for each block. Throws when there are none. */
 export function shellBlocks(page: string, heading: string): readonly string[] {
-  const [, section = ''] = pageText(page).split(`\n## ${heading}\n`);
-  const blocks = [...(section.split(/^## /m)[0] ?? '').matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text = '']) => text);
+  const blocks = SHELL.filter((block) => block.page === page && block.heading === heading).map(({ text }) => text);
   if (blocks.length === 0) throw new Error(`${page} has no commands below "${heading}"`);
   return blocks;
 }
