@@ -14,6 +14,7 @@ import { shippedProfile } from '../../test/support/judged-profile';
 const ROOT = join(__dirname, '../..');
 /** Where the image repository of all examples lies: what is copied in an emergency has to be what was declared. */
 const REPOSITORY = '/srv/modosu/repository';
+
 /** What is asked of the API in `sh` blocks, as the OpenAPI document names it. */
 const REQUESTS: readonly (readonly [page: string, method: string, path: string])[] = SHELL.flatMap(({ page, text }) =>
   [...text.matchAll(/^curl (?:.*\\\n)*.*$/gm)].flatMap(([curl]) => {
@@ -50,6 +51,10 @@ describe('documentation', () => {
       // A sentence may name a command without what it needs; a line to copy may not.
       if (isWhole || !NAMED_ONLY.has((error as { readonly code?: string }).code ?? '')) throw error;
     }
+  });
+
+  it('passes over no block that does not say what it is', () => {
+    expect(BLOCKS.filter(({ language }) => language === '').map(({ page, text }) => `${page}: ${text.slice(0, 60)}`)).toEqual([]);
   });
 
   it('looks at blocks that say `sh`, and at their comments', () => {
