@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newId } from '../../src/contracts/ids';
@@ -130,6 +130,35 @@ describe('docs/OFFSITE.md', () => {
     // What the last line of the page asks for.
     await repository.mendImage({ serverId, recoveryPointId, directory }, offsiteContext());
     await repository.readAll(recoveryPointId, offsiteContext());
+  });
+
+  // With a store that keeps versions of its own: `offsite-repository.s3.spec.ts`.
+  it('what somebody has written over comes back from its versions, as rclone names them', async () => {
+    const { recoveryPointId, directory } = await copied();
+    for (const type of ['data', 'index', 'snapshots'] as const) {
+      for (const file of lab.storedFiles(type)) {
+        renameSync(file, `${file}-v2026-03-01-021000-000`);
+        writeFileSync(file, 'rubbish');
+      }
+    }
+    const [page = ''] = shellBlocks('docs/OFFSITE.md', 'What somebody has removed');
+    const [all, back] = [join(root, 'all'), join(root, 'back')];
+    const environment = `export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_FAR_TYPE=local RESTIC_PASSWORD_FILE=${lab.secrets.fileOf('offsite/vault/password')}\n`;
+    const typed = await type(
+      filledIn(environment + page, [
+        ['far:bucket/path', `far:${lab.stored}`],
+        ['/srv/all', all],
+        ['/srv/back', back],
+      ]),
+    );
+    expect(typed.failed).toEqual([]);
+    expect(typed.stdout).toContain('no errors were found');
+    const target = join(root, 'restored');
+    const [image] = JSON.parse(await lab.byHand(['snapshots', '--json', '--tag', `modosu-image,modosu-recovery-point=${recoveryPointId}`], back)) as {
+      readonly id: string;
+    }[];
+    await lab.byHand(['restore', image?.id ?? '', '--target', target], back);
+    expect(contentsOf(target)).toEqual(contentsOf(directory));
   });
 
   it('the password of the repository is in the copy of the catalogue beside it, for whoever has the recovery key', async () => {
