@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'yaml';
 import { estateSchema } from '../contracts/api/estate';
@@ -7,53 +7,13 @@ import { relationSchema } from '../contracts/api/relation';
 import type { ModosuError } from '../contracts/errors';
 import { ROLE_COMMANDS } from './role-commands';
 import { parameterFaults, ruleFaults } from '../domain/consistency/relation-faults';
+import { BLOCKS, COMMANDS, PAGES, SHELL } from '../../test/support/documentation';
 import { inertProgram, wordsOf } from '../../test/support/inert-program';
 import { shippedProfile } from '../../test/support/judged-profile';
 
 const ROOT = join(__dirname, '../..');
 /** Where the image repository of all examples lies: what is copied in an emergency has to be what was declared. */
 const REPOSITORY = '/srv/modosu/repository';
-const PAGES = [
-  'README.md',
-  'CONTRIBUTING.md',
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-];
-
-interface Block {
-  readonly page: string;
-  readonly language: string;
-  readonly text: string;
-}
-
-const BLOCKS: readonly Block[] = PAGES.flatMap((page) =>
-  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^ *```(\w*)\n([^]*?)^ *```$/gm)].map(([, language, text]) => ({
-    page,
-    language: language ?? '',
-    text: text ?? '',
-  })),
-);
-
-/** Blocks to copy from: those that say `sh`, and those that say nothing. */
-const SHELL: readonly Block[] = BLOCKS.filter(({ language }) => ['', 'sh'].includes(language));
-
-/** Lines of code blocks that call the program, what comments of `sh` blocks call, and what stands in backticks within a sentence. */
-const COMMANDS: readonly (readonly [page: string, command: string, isWhole: boolean])[] = PAGES.flatMap((page) => {
-  const text = readFileSync(join(ROOT, page), 'utf8');
-  const blocks = SHELL.filter((block) => block.page === page);
-  const lines = blocks.flatMap((block) => block.text.split('\n')).flatMap((line) => /^(?:bin\/)?(modosu .*)$/.exec(line)?.[1] ?? []);
-  const comments = blocks
-    .filter(({ language }) => language === 'sh')
-    .flatMap((block) => [...block.text.matchAll(/(?:^|\s)#[^\n]*[^`\w](modosu [^`\n]+)$/gm)].map(([, command]) => command ?? ''));
-  const inline = [...text.replace(/^ *```(\w*)\n[^]*?^ *```$/gm, (block, language) => (language === 'sh' ? block : '')).matchAll(/`(modosu [^`\n]+)`/g)].map(
-    ([, command]) => command ?? '',
-  );
-  return [
-    ...[...new Set([...lines, ...comments])].map((command) => [page, command, true] as const),
-    ...[...new Set(inline)].map((command) => [page, command, false] as const),
-  ];
-});
 
 /** What is asked of the API in `sh` blocks, as the OpenAPI document names it. */
 const REQUESTS: readonly (readonly [page: string, method: string, path: string])[] = SHELL.flatMap(({ page, text }) =>
@@ -84,7 +44,7 @@ describe('documentation', () => {
       { from: 'user' },
     );
 
-  it.each(COMMANDS)('%s: %s', async (_page, command, isWhole) => {
+  it.each(COMMANDS)('$page: $command', async ({ command, isWhole }) => {
     try {
       await understood(command);
     } catch (error) {
@@ -93,8 +53,12 @@ describe('documentation', () => {
     }
   });
 
+  it('passes over no block that does not say what it is', () => {
+    expect(BLOCKS.filter(({ language }) => language === '').map(({ page, text }) => `${page}: ${text.slice(0, 60)}`)).toEqual([]);
+  });
+
   it('looks at blocks that say `sh`, and at their comments', () => {
-    const commands = COMMANDS.map(([page, command]) => `${page}: ${command.replace(/\s+#.*$/, '')}`);
+    const commands = COMMANDS.map(({ page, command }) => `${page}: ${command.replace(/\s+#.*$/, '')}`);
     expect(commands).toContain('docs/OFFSITE.md: modosu offsite copy rp_… --reason "a damaged pack" --wait');
     expect(commands).toContain('docs/API.md: modosu token create awx --scope change');
   });

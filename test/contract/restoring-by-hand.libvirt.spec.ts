@@ -6,11 +6,12 @@ import { newId } from '../../src/contracts/ids';
 import type { Hypervisor } from '../../src/hypervisors/hypervisor';
 import { createLibvirtHypervisor } from '../../src/hypervisors/libvirt/libvirt-hypervisor';
 import { createDirectoryImageRepository } from '../../src/repositories/image/directory-image-repository';
-import type { ImageRepository } from '../../src/repositories/image/image-repository';
+import { MARKER_FILE, type ImageRepository } from '../../src/repositories/image/image-repository';
 import { createGuestServer, guestOutput, shutDownGuest, startGuest, waitForAgent, type GuestServer } from '../guests/guest-server';
-import { runProgram, virsh } from '../guests/run-program';
+import { virsh } from '../guests/run-program';
 import { SOURCE_GUARD } from '../support/guard-command';
 import { ownedDirectory } from '../support/owned-directory';
+import { shellBlocks, type, type Replacement, type Typed } from '../support/page-shell';
 import { describeInFull } from '../support/thorough';
 import { contentOf, makeImages, MIB, sha256, takeIncremental, takeOne, VIRTUAL_SIZE_BYTES, type Change } from './image-repository.fixtures';
 
@@ -28,27 +29,12 @@ const STEPS: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** In their order: what is put in place is looked at by those after it. */
-type Replacement = readonly [placeholder: RegExp, meant: string];
-
 /** The commands of these steps, with what the page cannot know put in its place. */
 function commandsOf(steps: readonly string[], replacements: readonly Replacement[]): string {
   const text = steps.map((step) => STEPS.get(step) ?? '').join('');
   const commands = replacements.reduce((so, [placeholder, meant]) => so.replace(placeholder, () => meant), text);
   expect(commands.replace(/#.*$/gm, '')).not.toMatch(/…|\/path\/to\/|\/root\/|\/var\/lib\/libvirt\//);
   return commands;
-}
-
-interface Typed {
-  readonly stdout: string;
-  /** Commands that ended with another code than 0, where nothing in the text has asked for it. */
-  readonly failed: readonly string[];
-}
-
-/** Types them into one shell, which goes on whatever happens, as a person would. */
-async function type(commands: string): Promise<Typed> {
-  const { stdout } = await runProgram('bash', ['-c', `exec 2>&1\ntrap 'echo "FAILED $BASH_COMMAND"' ERR\n${commands}`], { timeoutMs: 300_000 });
-  return { stdout, failed: [...stdout.matchAll(/^FAILED (.*)$/gm)].map(([, command]) => command ?? '') };
 }
 
 async function sha256OfFile(path: string): Promise<string> {
@@ -74,6 +60,22 @@ async function newRepository(): Promise<ImageRepository> {
 it('has the steps that are typed here', () => {
   expect([...STEPS.keys()]).toEqual(['1', '2', '3', '4', '5a', '5b', '6', '2a', '3a', '4a']);
   expect([...STEPS].filter(([, commands]) => commands === '')).toEqual([]);
+});
+
+it('a repository that has lost its marker is one again, with the marker that is written by hand', async () => {
+  const { directory, image } = await makeImages();
+  try {
+    const repository = await newRepository();
+    const { recoveryPointId } = await takeOne(repository, image);
+    rmSync(join(root, 'repository', MARKER_FILE));
+    await expect(repository.check()).rejects.toMatchObject({ code: 'REPOSITORY_FORMAT_UNKNOWN' });
+    const [marker = ''] = shellBlocks('docs/REPOSITORY-FORMAT.md', 'If the marker is lost');
+    expect(await type(`cd ${join(root, 'repository')}\n${marker}`)).toEqual({ stdout: '', failed: [] });
+    await expect(repository.check()).resolves.toMatchObject({ recoveryPoints: 1 });
+    expect((await repository.list()).manifests).toMatchObject([{ recoveryPointId }]);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 });
 
 describe('an incremental, by hand', () => {

@@ -6,6 +6,7 @@ import { breakBoot, checksumFiles, domainState, guestOutput, shutDownGuest, star
 import { virsh } from '../guests/run-program';
 import { E2eStack, type Problem } from '../support/e2e-stack';
 import { sha256OfFile, storedDisks } from '../support/oracle';
+import { shellBlocks } from '../support/page-shell';
 
 /**
  * The OS of a server no longer starts and its data disk is intact: only the system disk goes back in time. One guest with two disks throughout; each test
@@ -207,10 +208,13 @@ describe('restored with all disks, the old data disk attached', () => {
       '-c',
       'for i in 1 2 3 4 5 6 7 8 9 10; do [ -b /dev/vdc ] && break; sleep 1; done; [ "$(cat /sys/block/vdc/serial)" = modosu-old-vdb ] && [ "$(cat /sys/block/vdc/ro)" = 1 ]',
     ]);
-    await guestOutput(guest.uuid, ['sh', '-c', 'mkdir -p /old && mount -t ext4 -o ro,noload /dev/vdc /old']);
+    // As the page says it.
+    const page = shellBlocks('docs/OPERATIONS.md', 'The OS no longer starts, the data disk is intact').find((block) => block.includes('/dev/vdc')) ?? '';
+    const [mount = '', copy = '', unmount = ''] = page.trim().split('\n');
+    await guestOutput(guest.uuid, ['sh', '-euc', mount]);
     expect(await checksumFiles(guest.uuid, '/old/files')).toBe(missing);
     await expect(guestOutput(guest.uuid, ['sh', '-c', 'dd if=/dev/zero of=/dev/vdc bs=512 count=1 conv=fsync'])).rejects.toThrow();
-    await guestOutput(guest.uuid, ['sh', '-c', 'cp -a /old/files/newer /data/files/newer && sync && umount /old']);
+    await guestOutput(guest.uuid, ['sh', '-euc', [copy, 'sync', unmount].join('\n')]);
     data = await checksumFiles(guest.uuid, '/data/files');
     expect(data).not.toBe(missing);
     await stack.expectOrder(run, { contents: now(), unchanged: new Map([[oldFile, oldSum]]) });

@@ -113,6 +113,14 @@ describe('a plan that its relations speak against', () => {
       expect(never.stdout).not.toContain('--override');
     });
 
+    it('is carried out with the override alone where nothing is unknown', async () => {
+      const planId = await api.readyPlan(server, point, [AHEAD]);
+      const over = ['--override', 'STANDBY_AHEAD', '--override-reason', 'the standby is rebuilt afterwards'];
+      expect((await cli(api, ['restore', 'run', planId, '--reason', 'disk died', '--confirm', 'db01', ...over])).code).toBe(0);
+      const overridden = [{ code: 'STANDBY_AHEAD', relation: 'standby', peer: 'db02' }];
+      expect(api.runStarter.runs).toMatchObject([{ input: { accepted: { overridden, why: 'the standby is rebuilt afterwards', acknowledged: [] } } }]);
+    });
+
     it('is carried out with the options; the reason has to be there', async () => {
       const planId = await api.readyPlan(server, point, [AHEAD, UNKNOWN]);
       const argv = ['restore', 'run', planId, '--reason', 'disk died', '--confirm', 'db01'];

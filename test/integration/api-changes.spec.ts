@@ -146,7 +146,8 @@ describe('configuration changes', () => {
     });
 
     it('opens one, completes it and waits for its image', async () => {
-      const opened = await cli(api, ['change', 'open', 'db01', '--title', 'Install nginx', '--apply-command', '["/bin/true"]', '-o', 'json']);
+      const words = ['change', 'open', 'db01', '--title', 'Install nginx', '--ticket', 'OPS-12', '--apply-command', '["/bin/true"]'];
+      const opened = await cli(api, [...words, '-o', 'json']);
       const { id } = JSON.parse(opened.stdout) as ChangeView;
       expect(opened).toMatchObject({ code: 0, stderr: expect.stringContaining(`modosu change complete ${id}`) as string });
       const waiting = startCli(api, ['change', 'complete', id, '--wait']);
@@ -159,7 +160,7 @@ describe('configuration changes', () => {
       const ended = await waiting.end();
       expect(ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/generation +1 \(rp_/) as string });
       const list = await cli(api, ['change', 'list', '--server', 'db01']);
-      expect(list.stdout).toMatch(/Install nginx +- +admin +\S+ \S+ +\S+ \S+ +1 +yes/);
+      expect(list.stdout).toMatch(/Install nginx +OPS-12 +admin +\S+ \S+ +\S+ \S+ +1 +yes/);
       expect((await cli(api, ['change', 'show', id])).stdout).toContain('in the guest: /bin/true (within 300 s)');
       expect((await cli(api, ['due-backup', 'list'])).stdout).toMatch(/image +- +change/);
     });

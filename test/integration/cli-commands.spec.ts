@@ -296,6 +296,7 @@ describe('modosu, the CLI', () => {
       });
       const runs = await cli(api, ['run', 'list']);
       expect(runs.stdout).toContain(runId);
+      expect((await cli(api, ['run', 'list', '--server', 'db01'])).stdout).toBe(runs.stdout);
       const audit = await cli(api, ['audit', 'list', '--run', runId]);
       expect(audit.stdout).toMatch(/run\.requested/);
       expect(`${runs.stdout}${audit.stdout}`).not.toMatch(/[\u0000-\u0009\u000b-\u001f]/);

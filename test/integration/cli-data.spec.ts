@@ -4,7 +4,7 @@ import { ModosuError } from '../../src/contracts/errors';
 import type { DataSurvey, Finding } from '../../src/contracts/plan';
 import { ApiHarness } from './api-harness';
 import { cli, type CliResult } from './cli-harness';
-import { dataManifestOf, doneDataRestore, hoursAgo, makeDataPlan, makeDataUndoPlan, seedData, SHOP, type Seeded, UPLOADS } from './data-harness';
+import { DATA_ESTATE, dataManifestOf, doneDataRestore, hoursAgo, makeDataPlan, makeDataUndoPlan, seedData, SHOP, type Seeded, UPLOADS } from './data-harness';
 
 const PLAN = ['restore', 'plan', 'db01', '--scenario', 'data'];
 const TABLES = [...PLAN, '--data-set', 'shop', '--table', 'orders'];
@@ -125,6 +125,28 @@ describe('modosu, data', () => {
           replace: true,
         },
       });
+    });
+
+    it('asks for a table as it was before the incident', async () => {
+      planWith();
+      const incidentAt = hoursAgo(0.5);
+      expect((await cli(api, [...TABLES, '--incident-at', incidentAt])).code).toBe(0);
+      const tables = { selection: { tables: [{ schema: 'public', name: 'orders' }], schemas: [], whole: false } };
+      expect(asked()).toMatchObject({ ...tables, incidentAt });
+    });
+
+    it('asks to fetch from an off-site repository first what is not here', async () => {
+      await api.applyEstate({ ...DATA_ESTATE, offsite: [{ name: 'vault', location: '/mnt/vault', media: 'fixed' }] });
+      await cli(api, ['offsite', 'copy', seeded.dump.id, '--to', 'vault', '--reason', 'the move']);
+      await api.catalog.recordOffsiteLook('vault', null);
+      const transfer = (await api.catalog.startNextTransfer('asked'))?.transferId ?? '';
+      await api.catalog.recordCopied(transfer, seeded.dump.id, { snapshotIds: ['s'], copiedAt: hoursAgo(0), sizeBytes: 70 });
+      await api.catalog.finishTransfer(transfer, { state: 'succeeded', error: null });
+      planWith();
+      const { code, stderr } = await cli(api, [...TABLES, '--from', 'vault']);
+      expect(code).toBe(0);
+      expect(asked()).toMatchObject({ dataSet: 'shop', from: 'vault', recoveryPointId: null });
+      expect(stderr).toContain('fetched from vault first');
     });
 
     it('asks for the whole database, or for files: some or all', async () => {

@@ -294,6 +294,7 @@ describe('modosu, decisions', () => {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(new RegExp(`^${done} +db01 +open +165 MiB +\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\dZ +\\d{4}-`, 'm'));
       expect(stdout).toMatch(new RegExp(`^${waiting} +db01 +open +165 MiB +go-live or undo +no$`, 'm'));
+      expect((await cli(api, ['way-back', 'list', '--server', 'db01'])).stdout).toBe(stdout);
       expect(JSON.parse((await cli(api, ['way-back', 'list', '-o', 'json'])).stdout)).toHaveLength(2);
       expect((await cli(api, ['server', 'show', 'db01'])).stdout).toMatch(
         new RegExp(`kept by restores +330 MiB\n +run ${waiting}, holds 165 MiB, lives until go-live or undo\n +run ${done}, holds`),

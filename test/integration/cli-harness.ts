@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { runCli } from '../../src/cli/main';
 import { directoryProfiles } from '../../src/profiles/directory-profile-source';
+import { writeDown } from '../support/command-ledger';
 import type { ApiHarness } from './api-harness';
 
 export interface CliResult {
@@ -31,6 +32,7 @@ export class CliRun {
         },
       },
     });
+    void this.exit.then((code) => writeDown(argv, code, this.stdout));
   }
 
   get interruptible(): boolean {

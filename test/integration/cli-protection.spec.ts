@@ -163,6 +163,7 @@ describe('modosu, protection', () => {
     expect(plan).toMatchObject({ code: 1, stderr: expect.stringContaining('modosu recovery-point hold') });
     await api.catalog.retireRecoveryPoints(0, () => true);
     expect((await cli(api, ['recovery-point', 'list'])).stdout).not.toContain(old.recoveryPointId);
+    expect((await cli(api, ['recovery-point', 'list', '--state', 'deleted'])).stdout).toContain(old.recoveryPointId);
     expect((await cli(api, ['recovery-point', 'show', old.recoveryPointId])).stdout).toMatch(/\n {2}state +deleted at \S+ \S+\n/);
     expect(await cli(api, ['recovery-point', 'list', '--state', 'lost'])).toMatchObject({ code: 2 });
     expect(await cli(api, ['recovery-point', 'hold', old.recoveryPointId])).toMatchObject({ code: 2 });
@@ -258,6 +259,7 @@ describe('modosu, protection', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/^RAISED +CLEARED +SERVER +CODE +MESSAGES +WHAT\n/);
     expect(stdout).toMatch(/Z +- +db01 +[A-Z_]+ +raised by webhook: waiting after 1 attempt\(s\), the receiver answered 503 +Server "db01" .*`modosu/);
+    expect((await cli(api, ['alert', 'list', '--state', 'open'])).stdout).toBe(stdout);
     expect((await cli(api, ['alert', 'list', '--state', 'cleared'])).stdout).toBe('RAISED  CLEARED  SERVER  CODE  MESSAGES  WHAT\n');
   });
 
@@ -285,6 +287,7 @@ describe('modosu, protection', () => {
         state: 'failed',
         error: new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 of vda differs').summary(),
       });
+      expect((await cli(api, ['verification', 'list', '--state', 'failed'])).stdout).toMatch(new RegExp(`\n${verificationId} .* segment 3 of vda differs\n$`));
       const shown = await cli(api, ['verification', 'show', verificationId]);
       expect(shown.stdout).toMatch(/\n {2}why +RECOVERY_POINT_CORRUPT: segment 3 of vda differs\n {2}next +\S/);
       expect((await cli(api, ['recovery-point', 'show', id])).stdout).toMatch(

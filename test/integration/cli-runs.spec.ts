@@ -8,6 +8,7 @@ import { cli, CliRun, startCli, until } from './cli-harness';
 const BACKUP = ['backup', 'image', 'db01', '--mode', 'offline', '--reason', 'before the service pack'];
 const PLAN = ['restore', 'plan', 'db01', '--scenario', 'server'];
 const MIB = 1024 * 1024;
+const JUST_NOW = new Date().toISOString();
 
 describe('modosu, runs', () => {
   let api: ApiHarness;
@@ -261,6 +262,21 @@ describe('modosu, runs', () => {
       expect(api.runStarter.plans).toMatchObject([{ input: { keepDisks: ['vdb', 'vdc'], attachOldDisks: ['vdd'] } }]);
       expect(stdout).toMatch(/vdb +2 MiB +\/disks\/vdb\.raw +nothing: it stays as it is\n/);
       expect(stdout).toMatch(/vdc, old +qcow2 +\/disks\/vdc\.qcow2 +nothing: attached read-only, to copy from\n/);
+    });
+
+    it.each([
+      [['--no-data'], { noData: true }],
+      [['--incident-at', JUST_NOW], { incidentAt: JUST_NOW }],
+      [['--keep-disk', 'vdb'], { keepDisks: ['vdb'], attachOldDisks: [] }],
+      [['--attach-old-disk', 'vdb'], { keepDisks: [], attachOldDisks: ['vdb'] }],
+      [['--leave-changes'], { leaveChanges: true }],
+      [['--leave-credentials'], { leaveCredentials: true }],
+    ])('%j is asked of the worker, and nothing beside it', async (options, asked) => {
+      planWith([]);
+      expect(await cli(api, [...PLAN, ...options])).toMatchObject({ code: 0, stdout: expect.stringContaining('modosu restore run plan_') as string });
+      const plain = { noData: false, incidentAt: null, keepDisks: [], attachOldDisks: [], leaveChanges: false, leaveCredentials: false };
+      const [started] = api.runStarter.plans;
+      expect({ ...plain, ...started?.input }).toMatchObject({ ...plain, ...asked });
     });
 
     it.each([['/dev/vdb'], ['vdb,vdc'], ['../vdb'], ['']])('--keep-disk %j is no disk: exit code 2, nothing is started', async (target) => {

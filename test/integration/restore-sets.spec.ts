@@ -272,9 +272,14 @@ describe('restore sets', () => {
       const blocked = await cli(api, ['restore', 'plan-set', '--group', 'shop']);
       expect(blocked.code).toBe(9);
       expect(blocked.stdout).toContain('--override FOLLOWER_AHEAD --override-reason "WHY"');
+      const incidentAt = new Date().toISOString();
+      expect(await cli(api, ['restore', 'plan-set', '--group', 'shop', '--incident-at', incidentAt])).toMatchObject({ code: 9 });
+      expect(api.runStarter.plans.at(-1)).toMatchObject({ input: { incidentAt } });
       api.runStarter.onPlan = ({ input }) => api.catalog.failPlan(input.planId, { code: 'AGENT_ABSENT', message: 'nobody answers', hint: 'look' });
       const failed = await cli(api, ['restore', 'plan-set', '--group', 'shop']);
       expect([failed.code, failed.stderr]).toEqual([5, expect.stringContaining('The plan of "db01", "web01" could not be made.')]);
+      const early = await cli(api, ['restore', 'plan-set', '--group', 'shop', '--incident-at', '2026-03-01T02:10:00Z']);
+      expect([early.code, early.stderr]).toEqual([3, expect.stringContaining('2026-03-01')]);
       expect((await cli(api, ['restore', 'plan-set'])).code).toBe(2);
       expect((await cli(api, ['restore', 'plan-set', 'db01', '--group', 'shop'])).code).toBe(2);
     });

@@ -104,9 +104,12 @@ describe('tokens', () => {
         token: { name: 'probe', scopes: ['read'], expiresAt: null },
         secret: expect.stringMatching(/^modosu_/) as string,
       });
-      await cli(api, ['token', 'create', 'yearly', '--scope', 'admin']);
-      const [yearly] = await api.catalog.listTokens();
-      expect(Math.round((Date.parse(yearly?.expiresAt ?? '') - Date.now()) / 86_400_000)).toBe(365);
+      for (const scope of ['operate', 'change', 'admin']) {
+        expect((await cli(api, ['token', 'create', `of ${scope}`, '--scope', scope])).code).toBe(0);
+        const yearly = (await api.catalog.listTokens()).find(({ name }) => name === `of ${scope}`);
+        expect(yearly?.scopes).toEqual([scope]);
+        expect(Math.round((Date.parse(yearly?.expiresAt ?? '') - Date.now()) / 86_400_000)).toBe(365);
+      }
     });
 
     it('needs an administrator: exit code 4; an unknown token: 3; the own one: 5', async () => {

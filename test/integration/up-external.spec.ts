@@ -4,7 +4,7 @@ import { settingsOf } from '../../src/config/settings';
 import { DataLab } from '../support/data-lab';
 import { startTestPostgres, type TestPostgres } from '../support/postgres';
 import { startTemporalForTests, type TestTemporal } from '../support/temporal';
-import { TestState, type UpProcess } from '../support/up-process';
+import { eventually, TestState, UpProcess } from '../support/up-process';
 
 jest.setTimeout(120_000);
 
@@ -185,6 +185,21 @@ describe('modosu with PostgreSQL, Temporal and the data repository by address', 
     expect(state.processes()).toEqual([]);
     await expect(postgres.query(postgres.appUrl, 'SELECT 1 AS one')).resolves.toEqual([{ one: 1 }]);
     await expect(temporal.client.check()).resolves.toBeUndefined();
+  });
+
+  it('`modosu worker` by itself serves, and drains when it is told to end', async () => {
+    const worker = new UpProcess({ MODOSU_STATE_DIR: state.directory, ...addresses }, ['worker']);
+    try {
+      await eventually(
+        () => worker.stderr,
+        (text) => text.includes('worker is polling'),
+        60_000,
+      );
+      expect(line((await doctor()).report, 'worker')).toMatchObject({ state: 'ok' });
+    } finally {
+      worker.kill('SIGTERM');
+    }
+    expect(await worker.exit()).toMatchObject({ exitCode: 0, stderr: expect.stringContaining('worker is draining') as string });
   });
 
   it('`modosu migrate --down` undoes the newest migration, and doctor says that the schema is outdated', async () => {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, chmodSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InstallationEndpoints } from '../../src/config/state-layout';
+import { writeDown } from './command-ledger';
 import { ownedDirectory } from './owned-directory';
 import { killQuietly, readQuietly } from './processes';
 
@@ -33,8 +34,8 @@ export class TestState {
     return started;
   }
 
-  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
-    return new UpProcess({ MODOSU_STATE_DIR: this.directory, ...env }, args).exit();
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Promise<Outcome> {
+    return new UpProcess({ MODOSU_STATE_DIR: this.directory, ...env }, args, cwd).exit();
   }
 
   read(path: string): string {
@@ -102,15 +103,19 @@ export class UpProcess {
   stdout = '';
   stderr = '';
 
-  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = ['up']) {
+  constructor(env: Readonly<Record<string, string>>, args: readonly string[] = ['up'], cwd?: string) {
     this.child = spawn(process.execPath, [PROGRAM, ...args], {
       env: { PATH: process.env.PATH, HOME: '/nonexistent', ...cacheOfThisMachine(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(cwd === undefined ? {} : { cwd }),
     });
     this.child.stdout?.setEncoding('utf8').on('data', (piece: string) => (this.stdout += piece));
     this.child.stderr?.setEncoding('utf8').on('data', (piece: string) => (this.stderr += piece));
     this.exited = new Promise((resolve) => {
-      this.child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout: this.stdout, stderr: this.stderr }));
+      this.child.once('close', (exitCode, signal) => {
+        writeDown(args, exitCode, this.stdout);
+        resolve({ exitCode, signal, stdout: this.stdout, stderr: this.stderr });
+      });
     });
   }
 
