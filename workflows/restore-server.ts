@@ -25,7 +25,7 @@ import {
   withStepsOf,
   type ProvenBefore,
 } from './runbook/relations';
-import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+import { attachOldDisk, giveServerBack, isOn, revertsSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since a run asks what was changed on purpose since its plan. Asked once in a run: its looks must not differ in it. */
 const CHANGES_SINCE_PLAN = 'changes-since-plan';
@@ -82,7 +82,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         await catalogue.openWayBack(input.runId, swapped.kept, stateNow(present));
         return swapped;
       },
-      undo: () => revertSwap(calls, input),
+      ...revertsSwap(calls, input),
       detail: ({ generationId }) => ({ generationId, linksDown: plan.quarantinedMacs.length }),
     });
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });

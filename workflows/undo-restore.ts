@@ -10,7 +10,7 @@ import { keptInGuest, notesDetail } from './runbook/data';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
 import { allTheSame, carryOut, type Runbook } from './runbook/runbook';
 import { provePeersOfUndo, recheckPeersOfUndo } from './runbook/relations';
-import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+import { giveServerBack, isOn, revertsSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since an undo asks once more, right before it, what was changed and what the peers say. */
 const UNDO_IS_JUDGED = 'undo-is-judged';
@@ -41,7 +41,7 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
         await catalogue.takeWayBack(input.runId, input.ofRunId, returned.kept, stateNow(present));
         return returned;
       },
-      undo: () => revertSwap(calls, input),
+      ...revertsSwap(calls, input),
       detail: ({ generationId }) => ({ generationId }),
     });
     if (hasStep(plan.steps, 'start')) await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });

@@ -34,9 +34,9 @@ describe('undoRestore', () => {
   });
 
   it.each([
-    ['swap', 'returnVolumes', 'WAY_BACK_INCOMPLETE', ['revertSwap', 'revertWayBack', 'start', 'releaseFence']],
-    ['start', 'start', 'START_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
-    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
+    ['swap', 'returnVolumes', 'WAY_BACK_INCOMPLETE', ['revertSwap', 'start', 'releaseFence', 'revertWayBack']],
+    ['start', 'start', 'START_FAILED', ['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']],
+    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']],
   ] as const)('when %s fails for good, the server is as it was before the undo', async (key, activity, code, undone) => {
     let attempts = 0;
     const rehearsal = rehearse({ [activity]: async () => ((attempts += 1) === 1 ? failing(code)() : undefined) } as Scripted);
@@ -44,6 +44,20 @@ describe('undoRestore', () => {
     expect(rehearsal.stateOf(key)).toBe('failed');
     const failedAt = rehearsal.calls.findIndex((call) => call === activity);
     expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('starts the server again although the database is away: the catalogue is told of it when it is back', async () => {
+    let isBack = false;
+    const rehearsal = rehearse({
+      waitForAgent: failing('RUN_FAILED'),
+      revertWayBack: async () => {
+        if (!isBack) throw new Error('connection refused');
+      },
+      releaseFence: async () => void (isBack = rehearsal.calls.includes('start')),
+    });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.calls.slice(rehearsal.calls.indexOf('revertSwap'))).toEqual(['revertSwap', 'start', 'releaseFence', 'revertWayBack']);
+    expect(rehearsal.stateOf('swap')).toBe('undone');
   });
 
   it('waits for the agent with what an attempt that libvirt has ended had not waited yet', async () => {
@@ -198,7 +212,7 @@ describe('cleanUpRun', () => {
 
   const RESTORED = { ...UNDO_SURVEY.present!, disks: UNDO_SURVEY.present!.disks.map((disk) => ({ ...disk, path: `${disk.path}.${RESTORE.runId}` })) };
   const SNAPSHOT = { ...UNDO_SURVEY.present!, disks: RESTORED.disks.map((disk) => ({ ...disk, path: '/srv/vm/snapshot', backingChain: [disk] })) };
-  const PUT_BACK = ['powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes'];
+  const PUT_BACK = ['powerOff', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'discardVolumes'];
   const WRITTEN = [['recheck', 'succeeded'] as const, ['stop', 'succeeded'] as const, ['swap', 'succeeded'] as const, ['start', 'succeeded'] as const];
   /** The database took no writes any more, and the run has gone on. */
   const UNWRITTEN = [['fence', 'succeeded'] as const, ['copy:vda', 'pending'] as const, ['recheck', 'pending'] as const, ['stop', 'pending'] as const];
@@ -218,7 +232,7 @@ describe('cleanUpRun', () => {
     const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
       surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped: true }),
     });
-    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'discardVolumes', 'releaseFence']);
     expect(outcome?.error?.message).toContain('The old server was put back as it was.');
   });
 
@@ -269,7 +283,7 @@ describe('cleanUpRun', () => {
     );
     expect(forward.calls).toEqual(['takeFence', 'surveyUndo', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
-    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'releaseFence']);
   });
 
   it.each([
@@ -283,7 +297,7 @@ describe('cleanUpRun', () => {
         surveyEnded: async () => ({ present: UNDO_SURVEY.present, stopped }),
       },
     );
-    expect(calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'surveyEnded', ...started, 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'revertSwap', 'surveyEnded', ...started, 'revertWayBack', 'releaseFence']);
   });
 
   const keptAgain = {
@@ -300,7 +314,7 @@ describe('cleanUpRun', () => {
       { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed'], ['agent', 'pending']), wayBack: WAY_BACK },
       { surveyUndo: async (_source, ofRunId) => (asked.push(ofRunId), survey) },
     );
-    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'releaseFence']);
     // Of what this run itself has kept, not of what it returned to.
     expect(asked).toEqual([UNDO.runId]);
     expect(outcome?.error?.message).toContain('The undo had been taken back');
