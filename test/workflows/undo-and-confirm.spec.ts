@@ -4,7 +4,22 @@ import type { RunTrace } from '../../src/contracts/activities/planning';
 import type { StepRecord } from '../../src/contracts/activities/catalogue';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import {
+  BACKUP,
+  CONFIRM,
+  failing,
+  KEPT,
+  KEPT_DATA,
+  ONLINE,
+  openStage,
+  Rehearsal,
+  RESTORE,
+  UNDO,
+  UNDO_PLAN,
+  UNDO_SURVEY,
+  WAY_BACK,
+  type Scripted,
+} from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { jobFor } from './relations';
 
@@ -14,6 +29,20 @@ beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
 
 const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+
+/** A cancel is written down, and comes only when the run has asked for it. */
+async function cancelledLate(type: 'undoRestore' | 'confirmRestore', input: unknown, scripted: Scripted = {}): Promise<Rehearsal> {
+  let reached!: () => void;
+  const moment = new Promise<void>((resolve) => (reached = resolve));
+  const rehearsal = rehearse({ ...scripted, isCancelRequested: async () => (reached(), true) });
+  const closed = await rehearsal.play(type, input, async (handle) => {
+    // Where nobody asks, it ends by itself.
+    await Promise.race([moment.then(() => handle.cancel()), handle.result().catch(() => undefined)]);
+  });
+  expect(closed).toBe('CANCELLED');
+  expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
+  return rehearsal;
+}
 
 describe('undoRestore', () => {
   it('returns to the kept volumes without copying anything', async () => {
@@ -79,6 +108,16 @@ describe('undoRestore', () => {
     expect(deadlines[1]).toBeGreaterThan(1_000);
   });
 
+  it('is taken back by a cancel that is written down and arrives only when the server is back', async () => {
+    const { calls } = await cancelledLate('undoRestore', UNDO);
+    expect(calls.slice(calls.indexOf('waitForAgent') + 1)).toEqual(['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']);
+  });
+
+  it('returns no data after a cancel that is written down and arrives only later', async () => {
+    const { calls } = await cancelledLate('undoRestore', UNDO, { loadPlan: async () => ({ ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } }) });
+    expect(calls).toEqual(['surveyDataUndo', 'takeFence', 'releaseFence']);
+  });
+
   it('refuses a plan whose world has changed', async () => {
     const rehearsal = rehearse({ surveyUndo: async () => ({ ...UNDO_SURVEY, wayBack: null }) });
     expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
@@ -138,6 +177,11 @@ describe('confirmRestore', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual(['takeFence', 'discardKept', 'closeWayBack', 'releaseFence']);
+  });
+
+  it('deletes nothing after a cancel that is written down and arrives only later', async () => {
+    const { calls } = await cancelledLate('confirmRestore', CONFIRM);
+    expect(calls).toEqual(['takeFence', 'releaseFence']);
   });
 
   it('keeps the way back open when a volume cannot be deleted', async () => {
