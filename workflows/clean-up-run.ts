@@ -23,8 +23,8 @@ import { leaveSet } from './runbook/backup-set';
 import { discardSpool, takeDataBack } from './runbook/data';
 import { summarise } from './runbook/errors';
 import { itemOf, loadPlanOf } from './runbook/plan';
-import { carryOut, persistently } from './runbook/runbook';
-import { isOn, revertSwap } from './runbook/server';
+import { carryOut, persistently, RECORDED_LAST } from './runbook/runbook';
+import { isOn, revertsSwap } from './runbook/server';
 
 /** Since an undo that had swapped the volumes is taken for that only if the hypervisor says so, too. */
 const CLEAN_UP_SURVEYS = 'clean-up-surveys';
@@ -42,6 +42,7 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
   const surveys = ended.kind === 'undo' && patched(CLEAN_UP_SURVEYS);
   const goesOnUnread = surveys && patched(CLEAN_UP_UNREAD);
   const asksHypervisor = STOPS_SERVERS.has(ended.kind) && patched(CLEAN_UP_BY_HYPERVISOR);
+  const recordsLast = SWAPS_VOLUMES.has(ended.kind) && patched(RECORDED_LAST);
   if (ended.kind === 'backup-image' && ended.input.set !== undefined) {
     await leaveSet(ended.input.set, { runId: ended.input.runId, why: 'its workflow was ended in Temporal.' });
   }
@@ -52,7 +53,10 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
       book
         .step(
           'clean-up',
-          { do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys, goesOnUnread, asksHypervisor })), detail: (outcome) => ({ outcome }) },
+          {
+            do: () => persistently(() => cleanUp(ended, calls, { ...trace, surveys, goesOnUnread, asksHypervisor, recordsLast })),
+            detail: (outcome) => ({ outcome }),
+          },
           'Put in order what the ended workflow left behind',
         )
         .catch((thrown: unknown) => `It could not be put in order: ${summarise(thrown).message}`),
@@ -65,6 +69,7 @@ export async function cleanUpRun(ended: CleanUpInput): Promise<RunResult> {
 
 /** Runs that may leave a server off, or on other volumes. */
 const STOPS_SERVERS: ReadonlySet<CleanUpInput['kind']> = new Set(['backup-image', 'restore-server', 'undo']);
+const SWAPS_VOLUMES: ReadonlySet<CleanUpInput['kind']> = new Set(['restore-server', 'undo']);
 
 interface Trace extends RunTrace {
   /** The hypervisor is asked what has become of an undo … */
@@ -73,6 +78,8 @@ interface Trace extends RunTrace {
   readonly goesOnUnread: boolean;
   /** The hypervisor is asked what the run has done to its server, and the repository whether its image was published. */
   readonly asksHypervisor: boolean;
+  /** The catalogue is told that the old volumes are back once the server was started with them. */
+  readonly recordsLast: boolean;
 }
 
 /** What was done, in a sentence for people. */
@@ -138,8 +145,7 @@ async function afterRestore(input: RestoreServerInput, calls: Calls, trace: Trac
   const stopped = begun(trace, 'stop');
   if (stopped || begun(trace, 'swap')) {
     if (hasServer && begun(trace, 'start')) await undo.powerOff(input);
-    await revertSwap(calls, input);
-    if (stopped && isOn(plan.before)) await undo.startAfterShutdown(input);
+    await putBack(input, calls, trace, async () => stopped && isOn(plan.before));
   }
   await undo.discardVolumes(input, plan);
   return stopped ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
@@ -155,11 +161,19 @@ async function takeRestoreBack(input: RestoreServerInput, calls: Calls, trace: T
   const { files, stop } = await undo.surveyEnded(input);
   const isRestored = files === null ? begun(trace, 'start') : usesNewVolumes(plan, files);
   if (isRestored) await undo.powerOff(input);
-  await revertSwap(calls, input);
   const stopped = hasStopped(stop) || begun(trace, 'stop');
-  if (stopped && isOn(plan.before)) await undo.startAfterShutdown(input);
+  await putBack(input, calls, trace, async () => stopped && isOn(plan.before));
   await undo.discardVolumes(input, plan);
   return stopped || isRestored ? 'The old server was put back as it was.' : 'The server had not been touched; the new volumes were removed.';
+}
+
+/** As an undo in the run itself: a database that is away keeps no server off. */
+async function putBack(input: RunInput, calls: Calls, { recordsLast }: Trace, starts: () => Promise<boolean>): Promise<void> {
+  const { undo, recordUndo } = revertsSwap(calls, input);
+  await undo();
+  if (!recordsLast) await recordUndo();
+  if (await starts()) await calls.undo.startAfterShutdown(input);
+  if (recordsLast) await recordUndo();
 }
 
 /**
@@ -221,8 +235,7 @@ async function afterUndo(input: UndoInput, calls: Calls, trace: Trace): Promise<
     return returned === false ? 'The old volumes had been put back; the server uses them.' : unread(returned.unread, starts);
   }
   if (plan.data != null) return 'Undo it again if the data is not as it should be: what had been begun is continued by that.';
-  await revertSwap(calls, input);
-  if (isOn(plan.before) && (begun(trace, 'stop') || hasStopped(await stopByRun(input, calls, trace)))) await undo.startAfterShutdown(input);
+  await putBack(input, calls, trace, async () => isOn(plan.before) && (begun(trace, 'stop') || hasStopped(await stopByRun(input, calls, trace))));
   return returned === true ? 'The undo had been taken back: the server uses the volumes it had before it.' : 'The volumes had not been changed.';
 }
 

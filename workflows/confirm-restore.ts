@@ -1,6 +1,7 @@
 import type { ConfirmInput, RunResult } from '../src/contracts/workflows';
 import { CONFIRM_STEPS } from '../src/domain/steps/restore-steps';
 import { catalogue, planning } from './runbook/activities';
+import { hearLateCancel } from './runbook/late-cancel';
 import { carryOut } from './runbook/runbook';
 import { giveServerBack, takeServer } from './runbook/server';
 
@@ -13,6 +14,7 @@ export async function confirmRestore(input: ConfirmInput): Promise<RunResult> {
       detail: ({ volumes, expiresAt }) => ({ volumes: volumes.length, expiresAt }),
     });
     await takeServer(book, calls, input);
+    await hearLateCancel(input.runId);
     // Half a deletion helps nobody: a cancel comes before, or too late.
     await book.uninterrupted(async () => {
       if (data == null) {

@@ -1,4 +1,4 @@
-import { CancellationScope, patched } from '@temporalio/workflow';
+import { patched } from '@temporalio/workflow';
 import type { Decision } from '../src/contracts/activities/planning';
 import { keptDisksOf, type RestorePlanBody, type RestoreSurvey } from '../src/contracts/plan';
 import type { PlannedRelationStep } from '../src/contracts/reading';
@@ -13,6 +13,7 @@ import { catalogue, planning, type Calls } from './runbook/activities';
 import { setCredentials } from './runbook/credentials';
 import { markIfDamaged } from './runbook/damage';
 import { leftBehind, placedDetail } from './runbook/data';
+import { hearLateCancel } from './runbook/late-cancel';
 import { loadPlanOf, requireUnchanged } from './runbook/plan';
 import { allTheSame, carryOut, type Runbook, type StepBody } from './runbook/runbook';
 import {
@@ -25,7 +26,7 @@ import {
   withStepsOf,
   type ProvenBefore,
 } from './runbook/relations';
-import { attachOldDisk, giveServerBack, isOn, revertSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+import { attachOldDisk, giveServerBack, isOn, revertsSwap, secondsSince, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since a run asks what was changed on purpose since its plan. Asked once in a run: its looks must not differ in it. */
 const CHANGES_SINCE_PLAN = 'changes-since-plan';
@@ -33,8 +34,6 @@ const CHANGES_SINCE_PLAN = 'changes-since-plan';
 const PROOF_IN_FULL = 'proof-in-full';
 /** Since peers that are silent before go-live are given as long as after it. */
 const PATIENT_PROOF = 'patient-proof';
-/** Since a cancel that is written down and has not arrived yet is heard before go-live. */
-const CANCEL_BEFORE_GO_LIVE = 'cancel-before-go-live';
 /** Since a server in which people have worked until they signed off is started, and has to answer, before anything more is asked of it. */
 const UP_AFTER_SIGN_OFF = 'up-after-sign-off';
 
@@ -82,7 +81,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
         await catalogue.openWayBack(input.runId, swapped.kept, stateNow(present));
         return swapped;
       },
-      undo: () => revertSwap(calls, input),
+      ...revertsSwap(calls, input),
       detail: ({ generationId }) => ({ generationId, linksDown: plan.quarantinedMacs.length }),
     });
     await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
@@ -110,8 +109,7 @@ export async function restoreServer(input: RestoreServerInput): Promise<RunResul
       await haveUp(run);
       if (provesInFull) proven = await provePeersAgain(book, input, plan, proven.steps);
     }
-    // One that was written down while Temporal was away comes after what was approved before it, and may be on its way: it is waited for, and undoes the run as ever.
-    if (patched(CANCEL_BEFORE_GO_LIVE) && (await planning.isCancelRequested(input.runId))) await CancellationScope.current().cancelRequested;
+    await hearLateCancel(input.runId);
     book.settleAll();
     await book.uninterrupted(async () => {
       await book.step('go-live', {

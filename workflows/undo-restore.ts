@@ -7,10 +7,11 @@ import { peersMayHaveFollowed, undoStaleness } from '../src/domain/planning/undo
 import { hasStep } from '../src/contracts/step-keys';
 import { catalogue, planning, type Calls } from './runbook/activities';
 import { keptInGuest, notesDetail } from './runbook/data';
+import { hearLateCancel } from './runbook/late-cancel';
 import { loadPlanOf, requireStillPossible, requireUnchanged } from './runbook/plan';
 import { allTheSame, carryOut, type Runbook } from './runbook/runbook';
 import { provePeersOfUndo, recheckPeersOfUndo } from './runbook/relations';
-import { giveServerBack, isOn, revertSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
+import { giveServerBack, isOn, revertsSwap, stopServer, surveyDetail, takeServer, wayToStop } from './runbook/server';
 
 /** Since an undo asks once more, right before it, what was changed and what the peers say. */
 const UNDO_IS_JUDGED = 'undo-is-judged';
@@ -41,12 +42,13 @@ export async function undoRestore(input: UndoInput): Promise<RunResult> {
         await catalogue.takeWayBack(input.runId, input.ofRunId, returned.kept, stateNow(present));
         return returned;
       },
-      undo: () => revertSwap(calls, input),
+      ...revertsSwap(calls, input),
       detail: ({ generationId }) => ({ generationId }),
     });
     if (hasStep(plan.steps, 'start')) await book.step('start', { do: () => server.start(input), undo: () => undo.powerOff(input) });
     if (hasStep(plan.steps, 'agent')) await book.step('agent', { do: () => server.waitForAgent(input) });
 
+    await hearLateCancel(input.runId);
     book.settleAll();
     await book.uninterrupted(async () => {
       const proof = isProven && hasStep(plan.steps, 'peers') ? provePeersOfUndo(book, input) : Promise.resolve();
@@ -68,6 +70,7 @@ async function returnData(book: Runbook, calls: Calls, input: UndoInput, plan: U
     detail: ({ changes }) => ({ changed: changes.length }),
   });
   await takeServer(book, calls, input);
+  await hearLateCancel(input.runId);
   await book.uninterrupted(async () => {
     await book.step('return', {
       do: async () => {

@@ -399,7 +399,8 @@ export interface Hypervisor {
    * Deletes files this run has made, after ending copies a dead worker left running into them. Only paths that end with `.<runId>` are accepted
    * (`PATH_NOT_ALLOWED`), and none that a server uses, directly or as a backing file (`VOLUME_EXISTS`), or that the run has put into a server which is gone
    * now (`SERVER_GONE`): nothing is deleted then. Called again, or missing: fine. Where the directory is missing too, a file may lie in it that comes back
-   * with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). `COPY_STALLED` (later) when a copy cannot be ended.
+   * with it (`VOLUME_LEFT_BEHIND`, after the others were deleted). `COPY_STALLED` (later) when a copy cannot be ended. A server whose definition libvirt does
+   * not show, also one that it is only busy with: `HYPERVISOR_COMMAND_FAILED`, and nothing is deleted.
    */
   discardVolumes(request: { readonly runId: string; readonly paths: readonly string[] }): Promise<void>;
 

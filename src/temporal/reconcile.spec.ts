@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog';
 import { ModosuError } from '../contracts/errors';
+import type { RunOutcome } from '../contracts/activities/catalogue';
 import type { RunState } from '../contracts/run';
 import type { TransferOutcome } from '../contracts/offsite-copies';
 import type { VerificationOutcome } from '../contracts/verification';
@@ -15,6 +16,7 @@ function world(
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
   sets: Readonly<Record<string, ExecutionState>> = {},
   transfers: readonly { readonly id: string; readonly execution: ExecutionState; readonly cancelRequested?: boolean }[] = [],
+  undispatched: readonly { readonly kind: string; readonly input: { readonly runId: string; readonly set?: object } }[] = [],
 ) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
@@ -22,7 +24,8 @@ function world(
   const started: string[] = [];
   const stopped: string[] = [];
   const catalog = {
-    listUndispatched: async () => [],
+    listUndispatched: async () => undispatched,
+    finishRun: async (id: string, { state, error }: RunOutcome) => void finished.push(`${id} ${state} ${error?.code}`),
     runningRestoreSets: async () => [],
     listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
@@ -38,6 +41,7 @@ function world(
   } as unknown as Catalog;
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
+    startRun: async ({ input }: { input: { runId: string } }) => void started.push(input.runId),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     cancelRun: async (runId: string) => void told.push(`cancel ${runId}`),
     tellDecided: async (runId: string) => void told.push(runId),
@@ -82,6 +86,38 @@ it('tells a run of its cancel before it tells of the approval that came before t
   const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true } }, [{ runId: 'run_1', serverId: 'srv_1' }]);
   await expect(pass()).resolves.toMatchObject({ cancelled: ['run_1'], told: ['run_1'] });
   expect(told).toEqual(['cancel run_1', 'run_1']);
+});
+
+it('ends a run that was cancelled before it was started, and starts only the others', async () => {
+  const accepted = (cancelRequested: boolean, execution: ExecutionState = 'absent') => ({
+    state: 'accepted' as const,
+    execution: () => execution,
+    cancelRequested,
+  });
+  const { started, finished, pass } = world(
+    {
+      run_1: accepted(true),
+      run_2: accepted(false),
+      // In Temporal already: it hears of its cancel there.
+      run_3: accepted(true, 'running'),
+      // Others wait for it.
+      run_4: accepted(true),
+      // Started since it was listed.
+      run_5: { ...accepted(true), state: 'running' },
+    },
+    [],
+    [],
+    {},
+    [],
+    [
+      ...['run_1', 'run_2', 'run_3', 'run_5'].map((runId) => ({ kind: 'confirm', input: { runId } })),
+      { kind: 'backup-image', input: { runId: 'run_4', set: { id: 'set_1' } } },
+    ],
+  );
+  const report = await pass();
+  expect(finished).toEqual(['run_1 cancelled RUN_CANCELLED']);
+  expect(started).toEqual(['run_2', 'run_5', 'run_4']);
+  expect(report.cancelled).toEqual(['run_1', 'run_3']);
 });
 
 it('has what an ended workflow left behind put in order, under the lock of its run', async () => {

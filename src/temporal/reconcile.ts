@@ -19,6 +19,7 @@ export interface ReconcileDependencies {
     | 'listDecidedButWaiting'
     | 'listRunningVerifications'
     | 'getRun'
+    | 'finishRun'
     | 'getDispatchable'
     | 'failPlan'
     | 'finishVerification'
@@ -85,6 +86,13 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
     const { runId, serverId } = run.input;
     await judged(log, { runId, serverId }, async () => {
       if ((await runs.describeRun(runId, serverId)) !== 'absent') return;
+      // A member of a backup set is started all the same: its workflow is what tells the others not to wait for it.
+      const isAwaited = run.kind === 'backup-image' && run.input.set !== undefined;
+      if (!isAwaited && (await isCancelledBeforeItsStart(catalog, runId))) {
+        await catalog.finishRun(runId, { state: 'cancelled', error: new ModosuError('RUN_CANCELLED', 'The run was cancelled.').summary() });
+        report.cancelled.push(runId);
+        return;
+      }
       await runs.startRun(run);
       report.started.push(runId);
       log.warn({ runId, serverId }, 'accepted run had no workflow; started it');
@@ -212,6 +220,12 @@ export async function reconcileUntil(signal: AbortSignal, dependencies: Reconcil
     }
     await delay(intervalMs, undefined, { signal }).catch(() => undefined);
   }
+}
+
+/** Read after Temporal was asked, as for open runs. Where a workflow is started in this very moment after all, it finds its lock gone, and ends before its first step. */
+async function isCancelledBeforeItsStart(catalog: ReconcileDependencies['catalog'], runId: string): Promise<boolean> {
+  const { state, cancelRequested } = await catalog.getRun(runId);
+  return state === 'accepted' && cancelRequested;
 }
 
 const stillUnfinished = async (catalog: ReconcileDependencies['catalog'], planId: string, now: Date): Promise<boolean> =>

@@ -4,7 +4,22 @@ import type { RunTrace } from '../../src/contracts/activities/planning';
 import type { StepRecord } from '../../src/contracts/activities/catalogue';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import { BACKUP, CONFIRM, failing, KEPT, ONLINE, openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK, type Scripted } from './harness';
+import {
+  BACKUP,
+  CONFIRM,
+  failing,
+  KEPT,
+  KEPT_DATA,
+  ONLINE,
+  openStage,
+  Rehearsal,
+  RESTORE,
+  UNDO,
+  UNDO_PLAN,
+  UNDO_SURVEY,
+  WAY_BACK,
+  type Scripted,
+} from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { jobFor } from './relations';
 
@@ -14,6 +29,20 @@ beforeAll(async () => void (stage = await openStage()));
 afterAll(() => stage.close());
 
 const rehearse = (scripted: Scripted = {}) => new Rehearsal(stage, scripted);
+
+/** A cancel is written down, and comes only when the run has asked for it. */
+async function cancelledLate(type: 'undoRestore' | 'confirmRestore', input: unknown, scripted: Scripted = {}): Promise<Rehearsal> {
+  let reached!: () => void;
+  const moment = new Promise<void>((resolve) => (reached = resolve));
+  const rehearsal = rehearse({ ...scripted, isCancelRequested: async () => (reached(), true) });
+  const closed = await rehearsal.play(type, input, async (handle) => {
+    // Where nobody asks, it ends by itself.
+    await Promise.race([moment.then(() => handle.cancel()), handle.result().catch(() => undefined)]);
+  });
+  expect(closed).toBe('CANCELLED');
+  expect(rehearsal.outcome).toMatchObject({ state: 'cancelled' });
+  return rehearsal;
+}
 
 describe('undoRestore', () => {
   it('returns to the kept volumes without copying anything', async () => {
@@ -34,9 +63,9 @@ describe('undoRestore', () => {
   });
 
   it.each([
-    ['swap', 'returnVolumes', 'WAY_BACK_INCOMPLETE', ['revertSwap', 'revertWayBack', 'start', 'releaseFence']],
-    ['start', 'start', 'START_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
-    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'revertWayBack', 'start', 'releaseFence']],
+    ['swap', 'returnVolumes', 'WAY_BACK_INCOMPLETE', ['revertSwap', 'start', 'releaseFence', 'revertWayBack']],
+    ['start', 'start', 'START_FAILED', ['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']],
+    ['agent', 'waitForAgent', 'RUN_FAILED', ['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']],
   ] as const)('when %s fails for good, the server is as it was before the undo', async (key, activity, code, undone) => {
     let attempts = 0;
     const rehearsal = rehearse({ [activity]: async () => ((attempts += 1) === 1 ? failing(code)() : undefined) } as Scripted);
@@ -44,6 +73,20 @@ describe('undoRestore', () => {
     expect(rehearsal.stateOf(key)).toBe('failed');
     const failedAt = rehearsal.calls.findIndex((call) => call === activity);
     expect(rehearsal.calls.slice(failedAt + 1)).toEqual(undone);
+  });
+
+  it('starts the server again although the database is away: the catalogue is told of it when it is back', async () => {
+    let isBack = false;
+    const rehearsal = rehearse({
+      waitForAgent: failing('RUN_FAILED'),
+      revertWayBack: async () => {
+        if (!isBack) throw new Error('connection refused');
+      },
+      releaseFence: async () => void (isBack = rehearsal.calls.includes('start')),
+    });
+    expect(await rehearsal.play('undoRestore', UNDO)).toBe('FAILED');
+    expect(rehearsal.calls.slice(rehearsal.calls.indexOf('revertSwap'))).toEqual(['revertSwap', 'start', 'releaseFence', 'revertWayBack']);
+    expect(rehearsal.stateOf('swap')).toBe('undone');
   });
 
   it('waits for the agent with what an attempt that libvirt has ended had not waited yet', async () => {
@@ -63,6 +106,16 @@ describe('undoRestore', () => {
     expect(deadlines).toEqual([40_000, expect.any(Number)]);
     expect(deadlines[1]).toBeLessThanOrEqual(Math.ceil(40_000 - waitedMs));
     expect(deadlines[1]).toBeGreaterThan(1_000);
+  });
+
+  it('is taken back by a cancel that is written down and arrives only when the server is back', async () => {
+    const { calls } = await cancelledLate('undoRestore', UNDO);
+    expect(calls.slice(calls.indexOf('waitForAgent') + 1)).toEqual(['powerOff', 'revertSwap', 'start', 'releaseFence', 'revertWayBack']);
+  });
+
+  it('returns no data after a cancel that is written down and arrives only later', async () => {
+    const { calls } = await cancelledLate('undoRestore', UNDO, { loadPlan: async () => ({ ...UNDO_PLAN, data: { record: KEPT_DATA, changes: [] } }) });
+    expect(calls).toEqual(['surveyDataUndo', 'takeFence', 'releaseFence']);
   });
 
   it('refuses a plan whose world has changed', async () => {
@@ -124,6 +177,11 @@ describe('confirmRestore', () => {
     const rehearsal = rehearse();
     expect(await rehearsal.play('confirmRestore', CONFIRM)).toBe('COMPLETED');
     expect(rehearsal.calls).toEqual(['takeFence', 'discardKept', 'closeWayBack', 'releaseFence']);
+  });
+
+  it('deletes nothing after a cancel that is written down and arrives only later', async () => {
+    const { calls } = await cancelledLate('confirmRestore', CONFIRM);
+    expect(calls).toEqual(['takeFence', 'releaseFence']);
   });
 
   it('keeps the way back open when a volume cannot be deleted', async () => {
@@ -209,7 +267,7 @@ describe('cleanUpRun', () => {
     expect(outcome?.error?.message).not.toContain('there is no recovery point');
   });
 
-  const PUT_BACK = ['powerOff', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes'];
+  const PUT_BACK = ['powerOff', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'discardVolumes'];
   const WRITTEN = [['recheck', 'succeeded'] as const, ['stop', 'succeeded'] as const, ['swap', 'succeeded'] as const, ['start', 'succeeded'] as const];
   /** The database took no writes any more, and the run has gone on. */
   const UNWRITTEN = [['fence', 'succeeded'] as const, ['copy:vda', 'pending'] as const, ['recheck', 'pending'] as const, ['stop', 'pending'] as const];
@@ -230,7 +288,7 @@ describe('cleanUpRun', () => {
     const { calls, outcome } = await clean({ kind: 'restore-server', input: RESTORE }, steps(...UNWRITTEN), {
       surveyEnded: async () => ({ files: OLD, stop: 'stopped' }),
     });
-    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'discardVolumes', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'surveyEnded', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'discardVolumes', 'releaseFence']);
     expect(outcome?.error?.message).toContain('The old server was put back as it was.');
   });
 
@@ -281,7 +339,7 @@ describe('cleanUpRun', () => {
     );
     expect(forward.calls).toEqual(['takeFence', 'surveyUndo', 'start', 'releaseFence']);
     const back = await clean({ kind: 'undo', input: UNDO }, steps(['stop', 'running'], ['swap', 'pending']));
-    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    expect(back.calls).toEqual(['takeFence', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'releaseFence']);
   });
 
   it.each([
@@ -296,7 +354,7 @@ describe('cleanUpRun', () => {
         surveyEnded: async () => ({ files: OLD, stop }),
       },
     );
-    expect(calls).toEqual(['takeFence', 'revertSwap', 'revertWayBack', 'surveyEnded', ...started, 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'revertSwap', 'surveyEnded', ...started, 'revertWayBack', 'releaseFence']);
   });
 
   const keptAgain = {
@@ -313,7 +371,7 @@ describe('cleanUpRun', () => {
       { ...steps(['stop', 'succeeded'], ['swap', 'succeeded'], ['start', 'failed'], ['agent', 'pending']), wayBack: WAY_BACK },
       { surveyUndo: async (_source, ofRunId) => (asked.push(ofRunId), survey) },
     );
-    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'revertWayBack', 'startAfterShutdown', 'releaseFence']);
+    expect(calls).toEqual(['takeFence', 'surveyUndo', 'revertSwap', 'startAfterShutdown', 'revertWayBack', 'releaseFence']);
     // Of what this run itself has kept, not of what it returned to.
     expect(asked).toEqual([UNDO.runId]);
     expect(outcome?.error?.message).toContain('The undo had been taken back');

@@ -61,6 +61,7 @@ jest.mock('@temporalio/workflow', () => {
   return {
     ...actual,
     log: { warn: jest.fn() },
+    patched: () => true,
     CancellationScope: { nonCancellable: (work: () => Promise<unknown>) => mockShield.run(true, work) },
     setHandler: ({ name }: { readonly name: string }, handler: () => unknown) => mockWorld.handlers.set(name, handler),
     proxyActivities: () => activities(true),
@@ -325,6 +326,30 @@ describe('a run whose step fails for good', () => {
       }),
     ).toMatchObject({ type: 'INTERNAL', message: 'no such run' });
     expect(mockWorld.calls).not.toContain('never');
+  });
+
+  /** Something is swapped, and then something breaks. */
+  const swapping =
+    (undo: () => Promise<void>, recordUndo: () => Promise<void>) =>
+    async (book: Runbook): Promise<void> => {
+      await book.step('stop', { do: does('do stop'), undo: does('undo stop') });
+      await book.step('swap', { do: does('do swap'), undo, recordUndo });
+      await book.step('start', { do: does('do start', broken()) });
+    };
+  const undone = (): readonly string[] => mockWorld.calls.slice(mockWorld.calls.indexOf('show start failed') + 1).filter((call) => !call.startsWith('show'));
+
+  it('tells the catalogue of what it has undone when nothing is left to undo', async () => {
+    await carried(swapping(does('undo swap'), does('record swap')));
+    expect(undone()).toEqual(['undo swap', 'undo stop', 'record swap', 'finish failed']);
+    expect(seen('swap')).toMatchObject({ state: 'undone' });
+  });
+
+  it('tells the catalogue of nothing that could not be undone, and people of what it could not be told', async () => {
+    await carried(swapping(does('undo swap', broken('SERVER_GONE', 'it is gone')), does('record swap')));
+    expect(undone()).toEqual(['undo swap', 'undo stop', 'finish failed']);
+    await carried(swapping(does('undo swap'), does('record swap', broken('FENCED_OFF', 'it is not yours'))));
+    expect(seen('swap')).toMatchObject({ detail: { undone: false, undoProblem: 'it is not yours' } });
+    expect(mockWorld.outcome?.error?.message).toContain('"swap": it is not yours (FENCED_OFF)');
   });
 
   it('does not undo a step that never began', async () => {

@@ -8,6 +8,7 @@ import {
   log,
   setHandler,
   defineQuery,
+  patched,
   sleep,
 } from '@temporalio/workflow';
 import type { Decision } from '../../src/contracts/activities/planning';
@@ -31,6 +32,8 @@ export interface StepBody<T> {
    * cancellation, in reverse order of the steps, and is tried again for a while whatever it fails with. What it returns is shown with the step.
    */
   readonly undo?: () => Promise<Detail | void>;
+  /** What the catalogue is told once `undo` has come through: when nothing is left to undo, because a database that is away must not keep a server off. */
+  readonly recordUndo?: () => Promise<void>;
   /** Small evidence shown with the step when it has succeeded. */
   readonly detail?: (result: T) => Detail;
 }
@@ -71,7 +74,11 @@ interface VisibleStep extends StepRecord {
 interface Compensation {
   readonly step: VisibleStep;
   readonly undo: () => Promise<Detail | void>;
+  readonly recordUndo?: () => Promise<void>;
 }
+
+/** Since the catalogue is told of what was undone last. */
+export const RECORDED_LAST = 'undo-recorded-last';
 
 /** A database that is away is not waited for at every step. */
 const WRITE_AGAIN_AFTER_MS = 60_000;
@@ -155,7 +162,7 @@ class RunRecorder implements Runbook {
   async step<T>(key: StepKey, body: StepBody<T>, title: string = key): Promise<T> {
     const step = this.steps.find((known) => known.key === key) ?? this.add({ key, title });
     await this.record(step, 'running');
-    if (body.undo) this.compensations.push({ step, undo: body.undo });
+    if (body.undo) this.compensations.push({ step, undo: body.undo, recordUndo: body.recordUndo });
     try {
       const result = await body.do();
       if (body.detail) step.detail = body.detail(result);
@@ -225,19 +232,33 @@ class RunRecorder implements Runbook {
   async undoAll(): Promise<readonly string[]> {
     const problems: string[] = [];
     const giveUpAtMs = Date.now() + UNDO_FOR_MS;
-    for (const { step, undo } of [...this.compensations].reverse()) {
+    const isRecordedLast = this.compensations.some(({ recordUndo }) => recordUndo !== undefined) && patched(RECORDED_LAST);
+    const toRecord: { readonly step: VisibleStep; readonly recordUndo: () => Promise<void> }[] = [];
+    const attempt = async (step: VisibleStep, work: () => Promise<void>): Promise<void> => {
       try {
-        const note = await persistently(undo, giveUpAtMs);
-        // A failed step stays "failed": that is what people look for. Its undo shows in the detail.
-        step.detail = { ...step.detail, ...note, ...(step.state === 'failed' ? { undone: true } : {}) };
-        await this.record(step, step.state === 'failed' ? 'failed' : 'undone');
+        await work();
       } catch (thrown) {
         const { code, message } = summarise(thrown);
         problems.push(`"${step.title}": ${message} (${code})`);
         step.detail = { ...step.detail, undone: false, undoProblem: message };
         await this.record(step, step.state);
       }
+    };
+    for (const { step, undo, recordUndo } of [...this.compensations].reverse()) {
+      await attempt(step, async () => {
+        const inOne = async (): Promise<Detail | void> => {
+          const note = await undo();
+          await recordUndo?.();
+          return note;
+        };
+        const note = await persistently(isRecordedLast ? undo : inOne, giveUpAtMs);
+        if (isRecordedLast && recordUndo !== undefined) toRecord.push({ step, recordUndo });
+        // A failed step stays "failed": that is what people look for. Its undo shows in the detail.
+        step.detail = { ...step.detail, ...note, ...(step.state === 'failed' ? { undone: true } : {}) };
+        await this.record(step, step.state === 'failed' ? 'failed' : 'undone');
+      });
     }
+    for (const { step, recordUndo } of toRecord) await attempt(step, () => persistently(recordUndo, giveUpAtMs));
     for (const step of this.steps.filter(({ state }) => state === 'pending')) await this.record(step, 'skipped');
     return problems;
   }

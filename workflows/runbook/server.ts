@@ -4,7 +4,7 @@ import type { ServerInspection } from '../../src/contracts/server';
 import type { RunInput } from '../../src/contracts/workflows';
 import { catalogue, type Calls } from './activities';
 import { summarise, tolerated } from './errors';
-import type { Runbook } from './runbook';
+import type { Runbook, StepBody } from './runbook';
 
 /** Steps and ways back that several runbooks share, for what is done to a server. */
 
@@ -66,11 +66,11 @@ export const surveyDetail = ({ present }: { readonly present: ServerInspection |
 /** From the request to now, to a tenth: what a recovery has taken, measured. */
 export const secondsSince = (acceptedAt: string): number => Math.round((Date.now() - Date.parse(acceptedAt)) / 100) / 10;
 
-/** The volumes and the definition from before the swap are the server's again, and the catalogue says so. Nothing swapped: nothing. */
-export async function revertSwap({ undo }: Pick<Calls, 'undo'>, input: RunInput): Promise<void> {
-  await undo.revertSwap(input);
-  await catalogue.revertWayBack(input.runId);
-}
+/** The volumes and the definition from before the swap are the server's again; once it runs with them the catalogue says so. Nothing swapped: nothing. */
+export const revertsSwap = ({ undo }: Pick<Calls, 'undo'>, input: RunInput): Required<Pick<StepBody<unknown>, 'undo' | 'recordUndo'>> => ({
+  undo: () => undo.revertSwap(input),
+  recordUndo: () => catalogue.revertWayBack(input.runId),
+});
 
 /**
  * A restored server that has been proven is not given up because one more disk could not be plugged in: the old volume is kept in any case, and what went

@@ -401,7 +401,7 @@ class LibvirtHypervisor implements Hypervisor {
     for (const path of request.paths) requireRunsOwnPath(path, request.runId);
     for (const path of request.paths) await this.copier.endLeftover(path);
     await this.swaps.requireNotStranded(request.runId, request.paths);
-    await this.usage.requireUnused(request.paths);
+    await this.usage.requireUnused(request.paths, { waits: false });
     const leftBehind: string[] = [];
     for (const path of request.paths) {
       if (!(await removeFile(path))) leftBehind.push(path);

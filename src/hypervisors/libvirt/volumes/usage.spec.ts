@@ -1,3 +1,4 @@
+import { ModosuError } from '../../../contracts/errors';
 import type { CommandOutcome } from '../../../system/child-process';
 import { Virsh } from '../virsh';
 import { Usage } from './usage';
@@ -14,6 +15,8 @@ class TwoServers extends Virsh {
   known: string[] = [OFF, RUNNING];
   /** What libvirt says instead of the running definition. */
   refusal: string | null = null;
+  /** libvirt does not even refuse it. */
+  isSilent = false;
   /** What has happened by then. */
   onRefusal = (): void => undefined;
 
@@ -28,7 +31,9 @@ class TwoServers extends Virsh {
   override async attempt(args: readonly string[]): Promise<CommandOutcome> {
     const uuid = args[2] ?? '';
     const isStored = args.includes('--inactive');
-    const refused = !isStored && this.refusal !== null;
+    if (!isStored && this.isSilent) throw new ModosuError('HYPERVISOR_COMMAND_TIMED_OUT', 'no answer');
+    const { refusal } = this;
+    const refused = !isStored && refusal !== null;
     if (refused) this.onRefusal();
     return {
       exitCode: refused ? 1 : 0,
@@ -36,7 +41,7 @@ class TwoServers extends Virsh {
       truncated: false,
       timedOut: false,
       stdout: refused ? '' : definition(uuid, isStored ? STORED : PLUGGED),
-      stderr: refused ? `error: ${this.refusal}\n` : '',
+      stderr: refused ? `error: ${refusal}\n` : '',
     };
   }
 }
@@ -65,6 +70,24 @@ describe('files that are about to be overwritten or deleted', () => {
   ] as const)('may be used by a server whose definition libvirt refuses to show: %s', async (refusal, code, retry) => {
     virsh.refusal = refusal;
     await expect(usage.requireUnused([PLUGGED])).rejects.toMatchObject({ code, retry, message: expect.stringContaining(refusal) as string });
+  });
+
+  it('keep nobody up who cannot be cancelled, for as long as libvirt is busy with a server', async () => {
+    virsh.refusal = 'Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchDomainBlockCommit)';
+    const refused = { code: 'HYPERVISOR_COMMAND_FAILED', retry: 'never', message: expect.stringContaining('state change lock') as string };
+    await expect(usage.requireUnused([PLUGGED], { waits: false })).rejects.toMatchObject(refused);
+    virsh.refusal = null;
+    virsh.isSilent = true;
+    await expect(usage.requireUnused([PLUGGED], { waits: false })).rejects.toMatchObject({ ...refused, message: 'no answer' });
+    await expect(usage.requireUnused([PLUGGED])).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_TIMED_OUT', retry: 'later' });
+  });
+
+  it('are looked for once more in a server that was removed and defined again while it was asked', async () => {
+    virsh.refusal = 'Domain not found: no domain with matching uuid';
+    virsh.onRefusal = () => void (virsh.refusal = null);
+    await expect(usage.requireUnused(['/srv/free.qcow2'])).resolves.toBeUndefined();
+    virsh.refusal = 'Domain not found: no domain with matching uuid';
+    await expect(usage.requireUnused([PLUGGED])).rejects.toMatchObject({ code: 'VOLUME_EXISTS' });
   });
 
   it('are not used by a server that was removed while it was asked', async () => {

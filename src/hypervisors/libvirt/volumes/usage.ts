@@ -1,4 +1,4 @@
-import { ModosuError } from '../../../contracts/errors';
+import { isModosuError, ModosuError } from '../../../contracts/errors';
 import { readablePaths } from './disk-images';
 import { describeDomain, parseDomain, type DomainDescription } from '../domains/domain-xml';
 import type { StoredDefinition } from '../domains/domains';
@@ -16,15 +16,16 @@ export class Usage {
   /**
    * Throws `VOLUME_EXISTS` when the stored or running definition of any server names one of the files, directly or as a backing file, under this or another
    * name. A definition that libvirt refuses to show may name any of them: `HYPERVISOR_COMMAND_FAILED`, or `HYPERVISOR_COMMAND_TIMED_OUT` (later) where
-   * libvirt is only busy with the server.
+   * libvirt is only busy with the server. `waits: false` is for callers that nobody can cancel, and who would be kept for as long as another server is busy: it
+   * is `HYPERVISOR_COMMAND_FAILED` then, too.
    */
-  async requireUnused(paths: readonly string[]): Promise<void> {
+  async requireUnused(paths: readonly string[], { waits = true }: { readonly waits?: boolean } = {}): Promise<void> {
     if (paths.length === 0) return;
     const inodes = await inodesOf(paths);
     const all = await this.uuids('--all');
     const active = await this.uuids('--state-running', '--state-paused', '--state-other');
     for (const [uuid, flags] of [...all.map((uuid) => [uuid, ['--inactive']] as const), ...active.map((uuid) => [uuid, []] as const)]) {
-      const xml = await this.definition(uuid, flags);
+      const xml = await this.definition(uuid, flags).catch((thrown: unknown) => (waits ? Promise.reject(thrown) : refuseForGood(thrown)));
       if (xml === null) continue;
       const document = parseDomain(xml);
       const described = describeDomain(document);
@@ -39,17 +40,24 @@ export class Usage {
     }
   }
 
-  /** Null for a server that has just been removed. */
-  private async definition(uuid: string, flags: readonly string[]): Promise<string | null> {
+  /** Null for a server that has just been removed. One that is there (again) after a refusal is asked once more. */
+  private async definition(uuid: string, flags: readonly string[], again = true): Promise<string | null> {
     const outcome = await this.virsh.attempt(['dumpxml', '--domain', uuid, ...flags]);
     if (outcome.exitCode === 0) return outcome.stdout;
     if (!(await this.virsh.knows(uuid))) return null;
-    throw this.virsh.failure('dumpxml', outcome, BUSY.test(outcome.stderr) ? 'HYPERVISOR_COMMAND_TIMED_OUT' : 'HYPERVISOR_COMMAND_FAILED');
+    if (BUSY.test(outcome.stderr)) throw this.virsh.failure('dumpxml', outcome, 'HYPERVISOR_COMMAND_TIMED_OUT');
+    if (again) return this.definition(uuid, flags, false);
+    throw this.virsh.failure('dumpxml', outcome, 'HYPERVISOR_COMMAND_FAILED');
   }
 
   private async uuids(...flags: readonly string[]): Promise<string[]> {
     return (await this.virsh.run(['list', '--uuid', ...flags])).split(/\s+/).filter((word) => word !== '');
   }
+}
+
+function refuseForGood(thrown: unknown): never {
+  if (!isModosuError(thrown) || thrown.code !== 'HYPERVISOR_COMMAND_TIMED_OUT') throw thrown;
+  throw new ModosuError('HYPERVISOR_COMMAND_FAILED', thrown.message, { context: thrown.context, cause: thrown });
 }
 
 /** Every file a definition uses as far as it can be told: disks with their backing files, media, NVRAM. */
