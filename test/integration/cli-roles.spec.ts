@@ -72,11 +72,18 @@ describe('modosu on the machine of an installation', () => {
     writeFileSync(join(secrets, 'environment'), 'RESTIC_REST_USERNAME=vault\nRESTIC_REST_PASSWORD=of the storage\n', { mode: 0o600 });
     expect(await modosu('apply', '-f', estateFile)).toMatchObject({ exitCode: 0 });
     writeFileSync(keyFile, (await modosu('catalog', 'key')).stdout, { mode: 0o600 });
-    const copied = await eventually(
-      () => modosu('catalog', 'copy'),
-      ({ stdout }) => stdout.includes('the off-site repository vault'),
-      120_000,
-    );
+    // By itself the worker makes the first copies, and with them what they lie in.
+    for (const where of [
+      ['--repository', repository, '--key-file', keyFile],
+      ['--offsite', join(vault, 'backups')],
+    ]) {
+      await eventually(
+        () => modosu('catalog', 'copies', ...where),
+        ({ exitCode, stdout }) => exitCode === 0 && stdout !== '',
+        120_000,
+      );
+    }
+    const copied = await modosu('catalog', 'copy');
     expect(copied).toMatchObject({ exitCode: 0 });
     const [, inMain = '', inVault = ''] = /^copied into main: (\w{8})\ncopied into the off-site repository vault: (\w{8})\n$/.exec(copied.stdout) ?? [];
     expect((await modosu('catalog', 'copies', '--repository', repository, '--key-file', keyFile)).stdout).toContain(inMain);

@@ -1,9 +1,11 @@
 import { ModosuError } from '../../../contracts/errors';
 import type { CommandOutcome } from '../../../system/child-process';
 import { Virsh } from '../virsh';
+import { createLibvirtHypervisor } from '../libvirt-hypervisor';
 import { Usage } from './usage';
 
 const [OFF, RUNNING] = ['3f0c9c1e-1111-4222-8333-444455556666', '3f0c9c1e-1111-4222-8333-444455557777'] as const;
+const RUN = 'run_01aaaaaaaaaaaaaaaaaaaaaaaa';
 const [STORED, PLUGGED] = ['/srv/stored.qcow2', '/srv/plugged.qcow2'] as const;
 
 const definition = (uuid: string, path: string): string =>
@@ -49,6 +51,7 @@ class TwoServers extends Virsh {
 describe('files that are about to be overwritten or deleted', () => {
   let virsh: TwoServers;
   let usage: Usage;
+  afterEach(() => jest.restoreAllMocks());
   beforeEach(() => {
     virsh = new TwoServers();
     usage = new Usage(virsh);
@@ -80,6 +83,14 @@ describe('files that are about to be overwritten or deleted', () => {
     virsh.isSilent = true;
     await expect(usage.requireUnused([PLUGGED], { waits: false })).rejects.toMatchObject({ ...refused, message: 'no answer' });
     await expect(usage.requireUnused([PLUGGED])).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_TIMED_OUT', retry: 'later' });
+  });
+
+  it('are left alone at once by the undo of a restore while libvirt is busy with a server', async () => {
+    jest.spyOn(Virsh.prototype, 'run').mockImplementation((args) => virsh.run(args));
+    jest.spyOn(Virsh.prototype, 'attempt').mockImplementation((args) => virsh.attempt(args));
+    virsh.isSilent = true;
+    const hypervisor = createLibvirtHypervisor({ name: 'local', uri: 'qemu:///system', stateDirectory: '/nonexistent' });
+    await expect(hypervisor.discardVolumes({ runId: RUN, paths: [`/srv/vda.${RUN}`] })).rejects.toMatchObject({ code: 'HYPERVISOR_COMMAND_FAILED' });
   });
 
   it('are looked for once more in a server that was removed and defined again while it was asked', async () => {
