@@ -1,4 +1,4 @@
-import { point, read } from '../../../test/support/follower-points';
+import { at, point, read } from '../../../test/support/follower-points';
 import { FOLLOWER_PROFILE, followerRelations } from '../../../test/support/follower-profile';
 import type { Profile } from '../../contracts/profile';
 import { judgedPairs, type RelationPair } from './pairs';
@@ -128,6 +128,80 @@ describe('two that were read before and after the point of the peer', () => {
     const [forth, back] = RELATIONS as [(typeof RELATIONS)[0], (typeof RELATIONS)[0]];
     const relations = [forth, { ...back, ...change }];
     expect(judged(leader, follower, { relations, later: [point('db02', 30, { own: 9, peer: 12 })] }).basis).toBeNull();
+  });
+});
+
+describe('what is taken from the recovery points', () => {
+  const [ahead] = PROVEN.rules as [Profile['rules'][number]];
+  const says = (rule: Partial<Profile['rules'][number]>, ...when: readonly object[]): Profile['rules'][number] => ({ ...ahead, ...rule, when: when as never });
+  const value = (of: 'server' | 'peer', at: 'now' | 'recovery-point', equals: string, marker = 'count') => ({ value: { marker, of, at }, equals });
+  const with2 = (one: CandidatePoint, of: 'server' | 'peer', other: object): CandidatePoint =>
+    renamed(one, { markers: one.markers.map((side) => (side.of === of ? { ...side, readings: { ...side.readings, other: other as never } } : side)) });
+  const leader = point('db01', 20, { own: 9, peer: 6 });
+  const follower = point('db02', 10, { own: 5, peer: 6 });
+  const later = [point('db02', 30, { own: 9, peer: 12 })];
+  const failed = (minutes: number) => ({ state: 'failed', code: 'PROBE_FAILED', message: 'no answer', at: at(minutes) });
+
+  it('is also what the server saw of its peer then', () => {
+    const profile = { ...PROVEN, rules: [ahead, says({ code: 'PEER_WAS_AT_6', message: 'It was.' }, value('peer', 'recovery-point', '6'))] };
+    expect(codes(judged(leader, follower, { later, profile }))).toEqual(['PEER_WAS_AT_6', 'RESTORED_TOGETHER']);
+    expect(codes(judged(point('db01', 20, { own: 9, peer: 7 }), follower, { later, profile }))).toEqual(['RELATION_AGREES', 'RESTORED_TOGETHER']);
+  });
+
+  it('is nothing of a server of which one marker that is asked was not read: half an answer is none', () => {
+    const other = { ...PROVEN.markers[0]!, name: 'other' };
+    const profile = {
+      ...PROVEN,
+      markers: [...PROVEN.markers, other],
+      rules: [ahead, says({ code: 'OTHER_IS_1', message: 'It is.' }, value('server', 'recovery-point', '1', 'other'))],
+    };
+    const { findings } = judged(with2(leader, 'server', failed(19)), follower, { later, profile });
+    expect(findings.find(({ code }) => code === 'MARKER_NOT_CAPTURED')).toMatchObject({
+      notKnown: ['server.count.recovery-point', 'server.other.recovery-point'],
+    });
+  });
+
+  it('is what is read of a side also where a program failed that no rule asks of it, whenever that was', () => {
+    expect(judged(leader, follower, { later: [with2(later[0]!, 'server', failed(1))] }).basis).toBe('readings');
+  });
+
+  it('is of this relation and this peer alone', () => {
+    const foreign = (one: CandidatePoint): CandidatePoint =>
+      renamed(one, {
+        markers: [
+          ...one.markers.map((side) => ({ ...side, relation: 'another', readings: { count: read(99, 29) } })),
+          ...one.markers.map((side) => ({ ...side, peer: 'web01', readings: { count: read(99, 29) } })),
+          ...one.markers,
+        ],
+      });
+    expect(judged(foreign(leader), foreign(follower), { later: later.map(foreign) })).toEqual(judged(leader, follower, { later }));
+  });
+
+  it('is of a relation from the side of the peer also where it has other peers', () => {
+    const [forth, back] = RELATIONS as [(typeof RELATIONS)[0], (typeof RELATIONS)[0]];
+    const relations = [forth, { ...back, peers: [{ server: 'web01', address: null }, ...back.peers] }];
+    expect(judged(leader, follower, { later, relations }).basis).toBe('readings');
+  });
+
+  it('is told of twice where two rules say the same words, and each has its step', () => {
+    const step = { title: 'Do it.', on: 'peer', when: 'live' } as const;
+    const rules = ['5', '9'].map((count) => ({
+      ...says({ code: `PEER_AT_${count}`, severity: 'step', message: 'It is so.', remedy: null }, value('peer', 'now', count)),
+      step,
+    }));
+    const judgement = judged(leader, follower, { later, profile: { ...PROVEN, rules: [...rules] as never } });
+    expect(codes(judgement)).toEqual(['PEER_AT_5', 'PEER_AT_9', 'RESTORED_TOGETHER']);
+    expect(judgement.steps.map(({ key }) => key)).toEqual(['rule:PEER_AT_5:db02', 'rule:PEER_AT_9:db02']);
+  });
+
+  it('agrees by a profile that nothing has proven, and that is said once', () => {
+    expect(codes(judged(leader, follower, { later, profile: FOLLOWER_PROFILE }))).toEqual(['RELATION_AGREES', 'PROFILE_EXPERIMENTAL', 'RESTORED_TOGETHER']);
+  });
+
+  it('is, of two frozen together, the reading of the server whose last marker is the latest', () => {
+    const [one, two] = [point('db01', 10, { own: 5, peer: 5, setId: 's', readAt: 9 }), point('db02', 10, { own: 5, peer: 4, setId: 's', readAt: 8 })];
+    // What db02 saw of db01 at 8 is a 4; db01 itself said 5 at 9, and something else long before.
+    expect(codes(judged(with2(one, 'server', read(1, 5)), two))).toEqual(['SET_RESTS_ON_FREEZE']);
   });
 });
 

@@ -118,7 +118,7 @@ interface Sides {
   /** What the server said of itself right before its point in time: the least that its image holds. Null: it was not read. */
   readonly own: Readings | null;
   /** What was read of the server before the peer's point in time. Without a common freeze that may be far later than its own, and says nothing of what it goes back to. */
-  readonly seenByPeer: readonly Readings[];
+  readonly seenByPeer: readonly (Readings | null)[];
   /** What was read of the peer before the freeze. */
   readonly peer: readonly Readings[];
   /** What was read of it after its point in time, on the same line of disks. */
@@ -128,9 +128,7 @@ interface Sides {
 function sidesOf(pair: RelationPair, relations: readonly Relation[], server: TogetherSide, peer: TogetherSide): Sides {
   const asked = markersTogether(pair);
   const own = readingsIn(server.point, pair.relation.name, pair.peer.server, 'server', asked.server);
-  const seenByPeer = backwards(pair, relations)
-    .map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer', asked.server))
-    .filter(isThere);
+  const seenByPeer = backwards(pair, relations).map(({ name }) => readingsIn(peer.point, name, pair.relation.server, 'peer', asked.server));
   const ownOfPeer = ownOf(pair, relations, peer.point);
   const seen = readingsIn(server.point, pair.relation.name, pair.peer.server, 'peer', asked.peer);
   return {

@@ -71,9 +71,23 @@ describe('what the relations of a member say in its plan', () => {
 
   it('has nothing of a server that is not of the set, or that goes back to nothing', () => {
     const nothing = { findings: [], steps: [], hasLiveRules: false };
-    expect(member('db02', ['web01', 'db02'])).toEqual(nothing);
+    expect(member('db02', ['web01', 'db02'])).toStrictEqual(nothing);
     expect(member('db02', ['db01', 'db02'], { sides: new Map([...sides].filter(([name]) => name === 'db02')) })).toEqual(nothing);
     expect(member('db02', ['db01', 'db02'], { sides: new Map([...sides].filter(([name]) => name === 'db01')) })).toEqual(nothing);
+  });
+
+  it('has nothing of the relations with servers that are not of the set', () => {
+    const [forth] = RELATIONS as [Relation];
+    const wider = [{ ...forth, peers: [{ server: 'web01', address: null }, ...forth.peers] }, ...RELATIONS.slice(1)];
+    expect(member('db01', ['db01', 'db02'], { relations: wider })).toEqual(member('db01', ['db01', 'db02']));
+  });
+
+  it('has live rules where one of several that were live before has them', () => {
+    const third = point('web01', 10, { own: 1, peer: 1, setId: 'set_1' });
+    const three = new Map([...sides, ['web01', { point: third, others: [third] }] as const]);
+    expect(member('db02', ['db01', 'web01', 'db02'], { sides: three }).hasLiveRules).toBe(true);
+    expect(member('db02', ['web01', 'db01', 'db02'], { sides: three }).hasLiveRules).toBe(true);
+    expect(member('web01', ['db01', 'db02', 'web01'], { sides: three })).toStrictEqual({ findings: [], steps: [], hasLiveRules: false });
   });
 
   it('a step of the other side is done on the other side, and is known by the peer', () => {
@@ -116,6 +130,17 @@ describe('a server of a set that is restored alone', () => {
     const plain = { ...own, relation: { ...own.relation, name: 'plain' }, profile: { ...PROVEN, name: 'plain-profile', rules: [] } };
     const named = (...of: typeof pairs) => notMadeAnew('db01', ['db02'], { pairs: of, declared: [] }, [])[0]?.relation?.name;
     expect([named(plain, own), named(plain), named({ ...own, peer: { server: 'web01', address: null } })]).toEqual(['db01-db02', 'plain', undefined]);
+  });
+
+  it('a step of one of several rules that make anew is enough', () => {
+    const [, toCopy] = PROVEN.rules as [Rule, Rule];
+    const profile = { ...PROVEN, rules: [...PROVEN.rules, { ...toCopy, code: 'FOLLOWER_TO_MAKE' }] };
+    expect(notMadeAnew('db01', ['db02'], { pairs: judgedPairs(RELATIONS, 'db01', profilesOf(profile)), declared: RELATIONS }, [step])).toEqual([]);
+  });
+
+  it('names no relation of another server with the same peer', () => {
+    const [forth] = RELATIONS as [Relation];
+    expect(notMadeAnew('db01', ['db02'], { pairs: [], declared: [{ ...forth, server: 'web01' }] }, [])[0]).not.toHaveProperty('relation');
   });
 
   it('names what is declared where its profile is gone, and nothing where nothing is declared', () => {
