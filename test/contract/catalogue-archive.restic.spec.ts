@@ -134,7 +134,16 @@ describe.each(isFull ? GROUNDS : GROUNDS.slice(0, 2))('copies of the catalogue, 
       mkdirSync(join(place.stored, 'keys'), { recursive: true, mode: 0o700 });
       writeFileSync(join(place.stored, 'keys', 'f'.repeat(64)), 'what opens nothing');
     }
-    await archive.ensure();
+    // A worker and somebody at the command line: of two keys that are made at once one would open nothing.
+    const makers =
+      place.ground.directory === null
+        ? [archive]
+        : [archive, ...Array.from({ length: 3 }, () => createResticCatalogueArchive({ ground: place.ground, recoveryKey: KEY }))];
+    await Promise.all(makers.map((maker) => maker.ensure()));
+    if (place.ground.directory !== null) {
+      expect(readdirSync(join(place.stored, 'keys'))).toHaveLength(1);
+      expect(readdirSync(join(place.stored, '..')).filter((name) => name.startsWith(`${CATALOGUE_DIRECTORY}.`))).toEqual([]);
+    }
     await archive.ensure();
     ids = [await archive.keep(source('one', 'first\n')), await archive.keep(source('two', 'second\n'))];
     const copies = await archive.list();

@@ -1,11 +1,13 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { isModosuError, ModosuError } from '../../contracts/errors';
 import { REMOVAL_REFUSED } from '../../domain/restic-outcome';
 import { removeLeftovers } from '../restic/leftovers';
 import { outcomeOf, ResticCommand, type ResticOptions, type ResticTarget } from '../restic/restic-command';
 import { parseSnapshots } from '../restic/restic-output';
 import { removeStaleLocks } from '../restic/stale-locks';
+import { fsyncDirectory } from '../../system/files';
 import type { CatalogueArchive, CatalogueCopy } from './catalogue-archive';
 import { fileIsThere, type CatalogueGround } from './catalogue-ground';
 
@@ -18,6 +20,8 @@ export interface ResticCatalogueArchiveOptions {
 }
 
 const TAG = 'modosu-catalogue';
+/** Between the name of the place and something of its own, while it is made. */
+const MAKING = '.making-';
 const WRONG_KEY = /\bwrong password or no key found\b/;
 const KEEP = ['--keep-last', '48', '--keep-daily', '30', '--keep-monthly', '12'] as const;
 /** A line far away may be slow, and a catalogue of many years large. */
@@ -48,12 +52,34 @@ class ResticCatalogueArchive implements CatalogueArchive {
   async ensure(): Promise<void> {
     await this.requireNeighbour();
     if (await this.isMade()) return;
-    await this.removeUnusedKeys();
+    const { directory } = this.ground;
     try {
-      await this.run(['init']);
+      await (directory === null ? this.run(['init']) : this.makeIn(directory));
     } catch (error) {
       // Another process was faster: then it is there.
       if (!(await this.isMade().catch(() => false))) throw error;
+    }
+  }
+
+  /**
+   * Whole or not at all. `restic init` writes its key, then its config: of two at once both keys would stay, and the last config, which one of them does not open. So it is
+   * made beside its place, and put there by one rename, which never replaces what holds a file.
+   */
+  private async makeIn(directory: string): Promise<void> {
+    const beside = `${directory}${MAKING}`;
+    await removeOld(beside);
+    const own = `${beside}${randomUUID()}`;
+    try {
+      await this.restic
+        .run({ ...this.target, env: { ...this.target.env, RESTIC_REPOSITORY: own } }, ['init'], { fills: dirname(directory) })
+        .catch((error: unknown) => {
+          throw this.ground.told(error);
+        });
+      await this.removeHalfMade(directory);
+      await rename(own, directory);
+      await fsyncDirectory(dirname(directory));
+    } finally {
+      await rm(own, { recursive: true, force: true });
     }
   }
 
@@ -123,15 +149,26 @@ class ResticCatalogueArchive implements CatalogueArchive {
     throw this.notFound(`There is no copy of the catalogue in ${this.ground.beside}.`);
   }
 
-  /** `restic init` writes its key, then its config. A death in between leaves a key that opens nothing, and is in the way of the next attempt. */
-  private async removeUnusedKeys(): Promise<void> {
-    const { directory } = this.ground;
-    if (directory === null) return;
-    for (const below of ['data', 'index', 'snapshots']) {
-      const entries = await readdir(join(directory, below), { recursive: true, withFileTypes: true }).catch(() => []);
-      if (entries.some((entry) => entry.isFile())) return;
+  /** What a death between key and config has left, as `restic init` was run in its place by earlier versions: a key that opens nothing, and directories without a file. */
+  private async removeHalfMade(directory: string): Promise<void> {
+    const filesBelow = async (path: string): Promise<readonly string[]> => {
+      const entries = await readdir(path, { recursive: true, withFileTypes: true }).catch(() => []);
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+    };
+    for (const below of ['data', 'index', 'snapshots']) if ((await filesBelow(join(directory, below))).length > 0) return;
+    const [keys, aside] = [join(directory, 'keys'), `${directory}${MAKING}${randomUUID()}`];
+    // Taken away first and looked at then: another process may have put a whole one there in this moment, whose key it would be.
+    if (
+      !(await rename(keys, aside).then(
+        () => true,
+        () => false,
+      ))
+    ) {
+      return;
     }
-    await rm(join(directory, 'keys'), { recursive: true, force: true });
+    if (await this.isMade()) return rename(aside, keys);
+    await rm(aside, { recursive: true, force: true });
+    await removeEmpty(directory);
   }
 
   private readonly notFound = (message: string): ModosuError => new ModosuError('CATALOG_COPY_NOT_FOUND', message, { context: { path: this.ground.where } });
@@ -150,4 +187,25 @@ class ResticCatalogueArchive implements CatalogueArchive {
       throw this.ground.told(error);
     }
   }
+}
+
+/** How long ago one is no longer being made. */
+const MADE_WITHIN_MS = 60 * 60_000;
+
+/** What deaths have left of repositories that were made beside their place. */
+async function removeOld(beside: string): Promise<void> {
+  for (const name of await readdir(dirname(beside)).catch(() => [])) {
+    const path = join(dirname(beside), name);
+    if (!path.startsWith(beside)) continue;
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Infinity }));
+    if (mtimeMs < Date.now() - MADE_WITHIN_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** Directories only, from below: what holds a file stays. */
+async function removeEmpty(directory: string): Promise<void> {
+  for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
+    if (entry.isDirectory()) await removeEmpty(join(directory, entry.name));
+  }
+  await rmdir(directory).catch(() => undefined);
 }
