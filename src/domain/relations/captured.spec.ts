@@ -49,3 +49,13 @@ it('what is said of those that do not fit has an end, too', () => {
   expect(Buffer.byteLength(JSON.stringify(kept))).toBeLessThan(5_000);
   expect(kept.at(-1)?.readings['position']).toMatchObject({ state: 'failed' });
 });
+
+it('what fits to the last byte is kept, and so is what is said of one that does not', () => {
+  const one = side('db02', 10);
+  const size = new TextEncoder().encode(JSON.stringify(one)).length;
+  expect(withinRoom([one], size)).toEqual([one]);
+  const large = side('db02', 500);
+  const [note] = withinRoom([large], 400);
+  const noteSize = new TextEncoder().encode(JSON.stringify(note)).length;
+  expect([withinRoom([large], noteSize).length, withinRoom([large], noteSize - 1).length]).toEqual([1, 0]);
+});

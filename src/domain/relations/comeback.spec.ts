@@ -1,5 +1,5 @@
 import type { Comeback, JudgementFacts } from '../../contracts/judgement';
-import { comebackBreaches, comebackOf, lastNight } from './comeback';
+import { comebackBreaches, comebackOf, isInTheWay, lastNight } from './comeback';
 
 const NOW = new Date('2026-12-01T12:00:00Z');
 const hoursAgo = (hours: number): string => new Date(NOW.getTime() - hours * 3_600_000).toISOString();
@@ -53,6 +53,22 @@ describe('what is known of a comeback', () => {
   });
 });
 
+it('is kept from that by what blocks, what is not known and what asks for steps, and by nothing else', () => {
+  const severities = ['ok', 'warn', 'step', 'unknown', 'block'] as const;
+  expect(severities.filter((severity) => isInTheWay({ severity }))).toEqual(['step', 'unknown', 'block']);
+});
+
+it('nothing is found, and nothing is outdated, where nobody has judged or asked', () => {
+  expect(comebackOf(facts(null), new Date(8.64e15))).toEqual({
+    verdict: null,
+    since: null,
+    judgedAt: null,
+    isOutdated: false,
+    recoveryPointId: null,
+    findings: [],
+  });
+});
+
 describe('people are told', () => {
   it('nothing of a server that would be accepted, with steps or without, and nothing of one that no rules judge', () => {
     for (const worst of ['ok', 'warn', 'step'] as const) expect(told({ worst })).toEqual([]);
@@ -81,6 +97,27 @@ describe('people are told', () => {
     expect(told({ worst: 'block', findings: [together('db03'), together('db02'), together('db02')] })[0]?.hint).toContain(
       'The rules ask for a restore together with "db02", "db03": `modosu restore plan-set db01 db02 db03` says from which images.',
     );
+  });
+
+  it('of the remedy of what blocks, not of what else was found, and of no peer where a rule names none', () => {
+    const findings = [
+      finding('SERIAL_AHEAD', 'step', 'Raise it.'),
+      finding('STANDBY_AHEAD', 'block'),
+      finding('OTHER', 'block', 'Do that.'),
+      finding('PEER_UNKNOWN', 'unknown', 'Ask.'),
+    ];
+    expect(told({ worst: 'block', findings })[0]?.hint).toBe('Do that. When that is done: `modosu relation judge db01`.');
+    const unrelated = { code: 'X', severity: 'block', message: 'x', together: true } as const;
+    expect(told({ worst: 'block', findings: [unrelated] })[0]?.hint).toBe(
+      'See `modosu relation judgement db01`. When that is done: `modosu relation judge db01`.',
+    );
+  });
+
+  it('nothing of a verdict without its moment, nor of one that is known for long', () => {
+    const known = comebackOf(facts({ worst: 'ok', since: hoursAgo(1000) }), NOW);
+    expect(comebackBreaches(DB01, known, NOW)).toEqual([]);
+    expect(comebackBreaches(DB01, { ...known, verdict: 'unknown', since: null }, NOW)).toEqual([]);
+    expect(comebackBreaches(DB01, { ...known, verdict: 'block', judgedAt: null }, NOW)).toEqual([]);
   });
 
   it('that nobody knows only when that has been so for longer than a night', () => {

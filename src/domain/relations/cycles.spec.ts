@@ -24,6 +24,16 @@ describe('hard dependencies', () => {
     expect(hardCycle([needs('a', 'a')])).toEqual(['a', 'a']);
   });
 
+  it('are looked at by name, wherever they are declared, and the circle is named without the way to it', () => {
+    expect(hardCycle([needs('y', 'z'), needs('z', 'y'), needs('b', 'a'), needs('a', 'b')])).toEqual(['a', 'b', 'a']);
+    expect(hardCycle([needs('a', 'x'), needs('x', 'y'), needs('y', 'x')])).toEqual(['x', 'y', 'x']);
+  });
+
+  it('go round also by the second of several that a server needs, and by a circle that begins later', () => {
+    expect(hardCycle([needs('a', 'dns'), needs('a', 'b'), needs('b', 'a')])).toEqual(['a', 'b', 'a']);
+    expect(hardCycle([needs('a', 'dns'), needs('b', 'c'), needs('c', 'b')])).toEqual(['b', 'c', 'b']);
+  });
+
   it('are the only ones that count', () => {
     expect(hardCycle([needs('a', 'b'), needs('b', 'a', { strength: 'soft' })])).toBeNull();
     expect(hardCycle([needs('a', 'b', { type: 'replicates-with' }), needs('b', 'a', { type: 'replicates-with' })])).toBeNull();

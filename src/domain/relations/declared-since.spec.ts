@@ -56,6 +56,33 @@ describe('what was declared since a plan', () => {
     expect(since([madeUpRelation({ profile: null })], { findings: [findingAbout('PEER_DECOMMISSIONED', 'warn')] })).toHaveLength(1);
   });
 
+  it('is what is said of this relation and this peer, not what a plan says of others', () => {
+    const unjudged = [madeUpRelation({ profile: null })];
+    const said = (change: object, severity: 'unknown' | 'block' | 'warn' = 'block') => {
+      const finding = findingAbout('RELATION_NOT_JUDGED', severity);
+      return since(unjudged, { findings: [{ ...finding, relation: { ...finding.relation!, ...change } }] }).length;
+    };
+    expect([said({}), said({}, 'unknown'), said({}, 'warn'), said({ name: 'another' }), said({ peer: 'db09' })]).toEqual([0, 0, 1, 1, 1]);
+    const { relation: _, ...unrelated } = findingAbout('RELATION_NOT_JUDGED', 'block');
+    expect(since(unjudged, { findings: [unrelated] })).toHaveLength(1);
+  });
+
+  it('is a profile that is gone, unless the plan was judged by it; the end of the sentence goes, not its inner full stops', () => {
+    const gone = madeUpRelation({ profile: 'a.b' });
+    const [found] = since([gone]);
+    expect(found).toContain('"a.b"');
+    expect(found).not.toMatch(/\.$/);
+    expect(since([gone], { findings: [], relations: [{ ...PLANNED_RELATION, profile: 'a.b' }] })).toEqual([]);
+  });
+
+  it('is the other side of a relation that this server has with somebody else, or that others have with that one', () => {
+    const elsewhere = madeUpRelation({ name: 'needs', type: 'depends-on', profile: null, peers: [{ server: 'db09', address: null }] });
+    expect(since([elsewhere, BACK], NONE)).toHaveLength(1);
+    expect(since([{ ...elsewhere, server: 'db08', peers: [{ server: 'db02', address: null }] }, BACK], NONE)).toHaveLength(1);
+    const two = { ...elsewhere, peers: ['db09', 'db02'].map((server) => ({ server, address: null })) };
+    expect(since([two, BACK], NONE)).toEqual([]);
+  });
+
   it('is no peer that is out of service', () => {
     expect(since([madeUpRelation()], NONE, { retired: ['db02'] })).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import type { Rule } from '../../contracts/profile';
 import { madeUpMarker, madeUpProfile, madeUpRelation, madeUpRule, REBUILD } from '../../../test/support/made-up-relations';
-import { capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, markersTogether, undecidedMarkers, wantedMarkers } from './pairs';
+import { asksForSteps, capturedMarkers, hasRules, hasUndecidedRules, judgedPairs, markersFor, markersTogether, undecidedMarkers, wantedMarkers } from './pairs';
 
 const profile = madeUpProfile();
 const known = new Map([[profile.name, profile]]);
@@ -129,6 +129,26 @@ describe('the markers that are left where texts decide rules', () => {
     expect(hasUndecidedRules(pairOf([...rules, asks('TOO', 'position')]), 'live')).toBe(false);
   });
 
+  it('of a phase are all that one of the two directions asks; in quarantine only those of this one, where a program would be run in a restored server', () => {
+    const ofNow = (code: string, marker: string, of: 'server' | 'peer', text: string, differs: string) =>
+      madeUpRule(code, {
+        phases: ['plan', 'quarantine'],
+        when: [
+          { text, differs },
+          { value: { marker, of, at: 'now' }, equals: '1' },
+        ] as unknown as Rule['when'],
+      });
+    const rules = [
+      ofNow('NEVER', 'entries', 'server', '${program}', 'none'),
+      ofNow('BACK', 'serial', 'server', '${server}', 'db01'),
+      ofNow('FORTH', 'position', 'server', '${server}', 'db02'),
+      ofNow('PEER', 'words', 'peer', '${server}', 'db02'),
+    ];
+    expect(names(markersFor(pairOf(rules), 'plan'))).toEqual({ server: ['position', 'serial'], peer: ['words'] });
+    expect(names(markersFor(pairOf(rules), 'quarantine'))).toEqual({ server: ['position'], peer: ['words'] });
+    expect(names(markersFor(pairOf(rules), 'live'))).toEqual({ server: [], peer: [] });
+  });
+
   it('of two that go back together are those of the server as it was captured, and of the peer now, in the plan', () => {
     const captured = (code: string, marker: string, text: string) =>
       madeUpRule(code, {
@@ -155,4 +175,47 @@ describe('the markers that are left where texts decide rules', () => {
 it('a profile has rules for a phase, or none', () => {
   expect([hasRules(profile, 'plan'), hasRules(profile, 'quarantine'), hasRules(profile, 'live')]).toEqual([true, true, true]);
   expect(hasRules(madeUpProfile([REBUILD]), 'live')).toBe(false);
+});
+
+it('a run has to ask what is to be done in a phase for which a rule has a step, beside others that have none', () => {
+  const both = madeUpProfile([madeUpRule('PLAIN'), REBUILD]);
+  const [phase = 'plan'] = REBUILD.phases;
+  const others = (['plan', 'quarantine', 'live'] as const).filter((one) => !REBUILD.phases.includes(one));
+  expect(asksForSteps(both, phase)).toBe(true);
+  expect(others.map((one) => asksForSteps(both, one))).toEqual(others.map(() => false));
+  expect(asksForSteps(madeUpProfile([madeUpRule('PLAIN')]), phase)).toBe(false);
+});
+
+describe('a program that is declared not to be there', () => {
+  const shown = (probe: object) => madeUpMarker('shown', { of: 'server', isCaptured: true, probe: probe as never });
+  const captured = (probe: object, parameters: readonly { readonly name: string; readonly default: string | null }[]) =>
+    names(
+      capturedMarkers({
+        ...OF_DB02,
+        relation: madeUpRelation({ parameters: {} }),
+        profile: madeUpProfile([], { markers: [shown(probe)], parameters: parameters.map((one) => ({ ...one, description: 'x' })) }),
+      }),
+    ).server;
+  it('is so by the default of its own parameter alone, and one without a value is asked for', () => {
+    const probe = { kind: 'command', argv: ['${program}'] };
+    expect(
+      captured(probe, [
+        { name: 'other', default: 'none' },
+        { name: 'program', default: '/usr/bin/show' },
+      ]),
+    ).toEqual(['shown']);
+    expect(
+      captured(probe, [
+        { name: 'other', default: '/usr/bin/show' },
+        { name: 'program', default: 'none' },
+      ]),
+    ).toEqual([]);
+    expect(captured(probe, [{ name: 'program', default: null }])).toEqual(['shown']);
+    expect(captured(probe, [])).toEqual(['shown']);
+  });
+
+  it('what only has the same word is no such program', () => {
+    expect(captured({ kind: 'fact', fact: 'clock' }, [])).toEqual(['shown']);
+    expect(captured({ kind: 'fact', fact: 'point-in-time' }, [])).toEqual([]);
+  });
 });
