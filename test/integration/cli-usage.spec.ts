@@ -178,8 +178,10 @@ describe('modosu, usage', () => {
   });
 
   it('does not say of a code that there is none while nobody can be asked for the rules of profiles', async () => {
-    const { code, stdout, stderr } = await cli(['explain', 'STANDBY_AHEAD']);
+    const { code, stdout, stderr } = await cli(['explain', 'NOBODY_HAS_IT']);
     expect({ code, stdout }).toEqual({ code: 10, stdout: '' });
-    expect(stderr).toMatch(/^error: API_UNREACHABLE: Modosu itself has no code STANDBY_AHEAD, and rules of profiles could not be asked: /);
+    expect(stderr).toMatch(
+      /^error: API_UNREACHABLE: Modosu itself has no code NOBODY_HAS_IT, nor has a profile that is shipped with it; others could not be asked: /,
+    );
   });
 });

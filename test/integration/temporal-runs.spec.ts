@@ -249,12 +249,23 @@ describe('runs between PostgreSQL and Temporal', () => {
       await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'succeeded' });
     });
 
-    it('delivers a cancel that was written down but never arrived, also for a run that was not started yet', async () => {
+    it('delivers a cancel that was written down but never arrived', async () => {
+      const server = await newServer();
+      const runId = await acceptRun(server);
+      await start(runId);
+      await catalog.requestCancel('test', runId, null);
+      await expect(pass()).resolves.toEqual({ ...NOTHING, cancelled: [runId] });
+      await expect(workflow(server).result()).resolves.toEqual({ state: 'cancelled' });
+    });
+
+    it('ends a run that was cancelled before it was started, and gives its server back', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);
       await catalog.requestCancel('test', runId, null);
-      await expect(pass()).resolves.toEqual({ ...NOTHING, started: [runId], cancelled: [runId] });
-      await expect(workflow(server).result()).resolves.toEqual({ state: 'cancelled' });
+      await expect(pass()).resolves.toEqual({ ...NOTHING, cancelled: [runId] });
+      await expect(catalog.getRun(runId)).resolves.toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+      await expect(runs.describeRun(runId, server.id)).resolves.toBe('absent');
+      await expect(acceptRun(server)).resolves.toMatch(/^run_/);
     });
 
     it("keeps a run that waits for the server's workflow, and goes on with the others", async () => {
