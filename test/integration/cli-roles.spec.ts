@@ -116,7 +116,8 @@ describe('modosu on the machine of an installation', () => {
     expect(await rebuild()).toMatchObject({ stdout: expect.stringContaining('1 added') as string });
     expect((await modosu('offsite', 'list')).stdout).toContain(location);
     expect((await modosu('recovery-point', 'list')).stdout).toContain(taken.recoveryPointId);
-    expect((await rebuild()).stderr).toContain('CATALOG_NOT_EMPTY');
+    // The worker makes its own copies by now: who looks at them in that moment may be told so first.
+    await eventually(rebuild, ({ stderr }) => stderr.includes('CATALOG_NOT_EMPTY'), 60_000);
   });
 
   it('comes back without any copy, with what the images alone tell', async () => {
