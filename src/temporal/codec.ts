@@ -11,13 +11,21 @@ const TAG_BYTES = 16;
 /** Bound into every tag, so that a ciphertext of another program under the same key is not taken for a payload. */
 const DOMAIN = 'modosu/payload/1';
 
+/**
+ * The one payload the Temporal server writes itself: the detail of a cancelled activity that no worker was carrying out, because it waited for its first or its next try.
+ * Source: Temporal server, `activityCancellationMsgActivityNotStarted`.
+ */
+const NOT_STARTED = { encoding: 'json/plain', data: '"ACTIVITY_ID_NOT_STARTED"' };
+const NOTHING: Payload = { metadata: { encoding: Buffer.from('binary/null') } };
+
 const text = (value: Uint8Array | null | undefined): string => (value == null ? '' : Buffer.from(value).toString('utf8'));
 const additionalData = (keyId: string): Buffer => Buffer.from(`${DOMAIN}\n${keyId}`);
 
 /**
  * Encrypts everything Temporal stores for us: inputs, results, heartbeats, failures. AES-256-GCM; the key's id stands in the metadata.
  *
- * Decoding refuses what is not encrypted: only holders of a key can give a run its input, whoever else reaches the Temporal server.
+ * Decoding refuses what is not encrypted: only holders of a key can give a run its input, whoever else reaches the Temporal server. What the server itself writes about a
+ * cancelled activity is read as nothing: refused, it would keep the workflow from ever hearing of its cancellation.
  * Throws `PAYLOAD_UNREADABLE` for an unknown key id and for changed bytes.
  */
 export class EncryptionCodec implements PayloadCodec {
@@ -42,7 +50,9 @@ export class EncryptionCodec implements PayloadCodec {
   }
 
   private decrypt(payload: Payload): Payload {
-    if (text(payload.metadata?.encoding) !== ENCODING) {
+    const encoding = text(payload.metadata?.encoding);
+    if (encoding === NOT_STARTED.encoding && text(payload.data) === NOT_STARTED.data) return NOTHING;
+    if (encoding !== ENCODING) {
       throw new ModosuError('PAYLOAD_UNREADABLE', 'Temporal delivered a payload that is not encrypted; it was not made by Modosu and is refused.', {
         hint: 'Somebody else wrote to this workflow. Look at its history in Temporal, and at who can reach the Temporal server.',
       });

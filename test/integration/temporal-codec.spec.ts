@@ -164,6 +164,17 @@ describe('EncryptionCodec', () => {
   it('refuses what is not encrypted: only holders of a key may give a run its input', async () => {
     await expect(codec.decode([plain])).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE', message: expect.stringContaining('not encrypted') as string });
   });
+
+  it('reads as nothing what the Temporal server writes itself about a cancelled activity that nobody was carrying out; anything near it is refused', async () => {
+    const mark = defaultPayloadConverter.toPayload('ACTIVITY_ID_NOT_STARTED');
+    const [read, ...more] = await codec.decode([mark]);
+    expect(more).toEqual([]);
+    expect(defaultPayloadConverter.fromPayload(read ?? {})).toBeUndefined();
+    for (const near of ['ACTIVITY_ID_NOT_STARTED ', 'ACTIVITY_ID_UNKNOWN', '', { mark: 'ACTIVITY_ID_NOT_STARTED' }]) {
+      await expect(codec.decode([defaultPayloadConverter.toPayload(near)])).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE' });
+    }
+    await expect(codec.decode([{ ...mark, metadata: { encoding: Buffer.from('binary/plain') } }])).rejects.toMatchObject({ code: 'PAYLOAD_UNREADABLE' });
+  });
 });
 
 describe('payload key file', () => {

@@ -28,6 +28,7 @@ import type { DataRecoveryPointView } from '../../src/contracts/recovery-point';
 import { planDataRestore } from '../../src/domain/planning/data-planning';
 import { planRestore } from '../../src/domain/planning/restore-planning';
 import { planUndo } from '../../src/domain/planning/undo-planning';
+import { eventually } from '../support/processes';
 import { createDataConverter } from '../../src/temporal/data-converter';
 import { payloadKeysOf } from '../support/payload-keys';
 import { bundleWorkflowsForTests, startTemporalForTests, type TestTemporal } from '../support/temporal';
@@ -660,6 +661,15 @@ const isDisk = (arg: unknown): arg is { target: string } => typeof arg === 'obje
 export interface Stage {
   readonly temporal: Pick<TestTemporal, 'environment' | 'namespace'>;
   readonly bundle: { readonly codePath: string };
+}
+
+/** Waits until the activity has failed and waits for its next try: no worker is at it. */
+export async function waitsForNextTry(handle: WorkflowHandle, activity: string): Promise<void> {
+  await eventually(`${activity} waits for its next try`, async () =>
+    ((await handle.describe()).raw.pendingActivities ?? []).some(
+      ({ activityType, attempt, lastFailure }) => activityType?.name === activity && (attempt ?? 0) > 1 && lastFailure != null,
+    ),
+  );
 }
 
 export async function openStage(): Promise<Stage & { readonly temporal: TestTemporal; close(): Promise<void> }> {

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { LostChange } from '../../src/contracts/change';
 import { newId } from '../../src/contracts/ids';
 import type { RestoreSurvey } from '../../src/contracts/plan';
@@ -7,7 +8,7 @@ import type { ProbeJob } from '../../src/contracts/reading';
 import type { PlanRestoreInput } from '../../src/contracts/workflows';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { eventually } from '../support/processes';
-import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
+import { BACKUP, failing, openStage, PLAN, Rehearsal, RESTORE, SURVEY, waitsForNextTry, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
@@ -196,6 +197,26 @@ describe('restoreServer', () => {
       if (mayHaveSwapped) expect(rehearsal.calls).toContain('revertSwap');
     },
   );
+
+  it.each([
+    ['copyDiskToVolume', ['discardVolumes', 'releaseFence']],
+    ['start', ['revertSwap', 'discardVolumes', 'releaseFence', 'revertWayBack']],
+  ] as const)('cancelled while %s waits for its next try, when no worker is at it, the old server is put back', async (activity, last) => {
+    let tries = 0;
+    // Only the first call fails: undoing may call the same activity again.
+    const rehearsal = rehearse({
+      [activity]: async () => {
+        if ((tries += 1) === 1) throw ApplicationFailure.create({ type: 'TARGET_UNREACHABLE', message: 'away', nextRetryDelay: '1 hour' });
+      },
+    } as Scripted);
+    const closed = await rehearsal.play('restoreServer', RESTORE, async (handle) => {
+      await waitsForNextTry(handle, activity);
+      await handle.cancel();
+    });
+    expect(closed).toBe('CANCELLED');
+    expect(rehearsal.outcome).toMatchObject({ state: 'cancelled', error: { code: 'RUN_CANCELLED' } });
+    expect([...new Set(rehearsal.calls.filter((call) => (last as readonly string[]).includes(call)))]).toEqual(last);
+  });
 });
 
 describe('go-live', () => {
