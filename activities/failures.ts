@@ -1,8 +1,8 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ErrorCode } from '../src/contracts/error-codes';
 import { isModosuError, toModosuError, type ModosuError } from '../src/contracts/errors';
-import type { ActivityLog } from './dependencies';
-import { attempt, runOf, serverOfRun } from './log-fields';
+import type { ActivityDependencies } from './dependencies';
+import { attempt, repeatableAttempt, runOf, serverOfRun } from './log-fields';
 
 type Activity = (...args: never[]) => Promise<unknown>;
 
@@ -56,8 +56,10 @@ export async function finalFrom<T>(attempts: number, work: Promise<T>, isMeant: 
   }
 }
 
-/** Wraps every activity of a group: translates its errors and logs them with run and attempt. */
-export function translateFailures<T extends object>(group: T, log: ActivityLog): T {
+type Told = Pick<ActivityDependencies, 'log'> & { readonly catalog: Pick<ActivityDependencies['catalog'], 'recordRetry'> };
+
+/** Wraps every activity of a group: translates its errors, logs them with run and attempt, and lets people see what is tried again. */
+export function translateFailures<T extends object>(group: T, { log, catalog }: Told): T {
   const wrapped = Object.entries(group).map(([name, activity]) => [
     name,
     async (...args: never[]) => {
@@ -79,10 +81,21 @@ export function translateFailures<T extends object>(group: T, log: ActivityLog):
             },
             'activity failed',
           );
+          if (!(failure instanceof ApplicationFailure && failure.nonRetryable === true)) tellRetry(thrown, args, { log, catalog });
         }
         throw failure;
       }
     },
   ]);
   return Object.fromEntries(wrapped) as T;
+}
+
+/** Not waited for: the failure must not be held up by a database that is away, too. */
+function tellRetry(thrown: unknown, args: readonly unknown[], { log, catalog }: Told): void {
+  const { runId } = runOf(args);
+  const tried = repeatableAttempt();
+  if (runId === undefined || tried === null) return;
+  catalog
+    .recordRetry(runId, { attempt: tried, failedAt: new Date().toISOString(), error: toModosuError(thrown).summary() })
+    .catch((error: unknown) => log.warn({ runId, error: String(error) }, 'attempt not recorded'));
 }

@@ -81,7 +81,7 @@ export const createControlActivities = (
       ]),
       ...bind<JudgementActivities>(new JudgementCalls(deps), ['dueJudgements', 'judgeStored', 'recordUnjudged']),
     },
-    deps.log,
+    deps,
   );
 };
 
@@ -144,7 +144,7 @@ export const createHostActivities = (
       ]),
       ...bind<PeerActivities>(new PeerCalls(deps), ['readMarkers', 'runInPeer']),
     },
-    deps.log,
+    deps,
   );
 
 /** Queue `host.<hypervisor>.transfer`: long copies. */
@@ -154,14 +154,14 @@ export const createTransferActivities = (deps: ActivityDependencies): Bound<Tran
       ...bind<TransferActivities>(new Transfers(deps), ['copyDiskToRepository', 'followOnlineBackup', 'hashStagedDisk', 'mergeStagedDisk', 'copyDiskToVolume']),
       ...bind<DataTransferActivities>(new DataTransfers(deps), ['dumpDataSet', 'saveDataSet', 'fetchData', 'loadData', 'placeData', 'returnData']),
     },
-    deps.log,
+    deps,
   );
 
 /** Queue `host.<hypervisor>.verification`: reading what is stored. */
 export const createVerificationActivities = (deps: ActivityDependencies): Bound<VerificationActivities> =>
   translateFailures(
     bind<VerificationActivities>(new VerificationCalls(deps), ['openForVerification', 'readImage', 'listData', 'checkData', 'readData', 'proveBoot']),
-    deps.log,
+    deps,
   );
 
 /** Queue `host.<hypervisor>.offsite`: copies elsewhere, and back. */
@@ -176,7 +176,7 @@ export const createOffsiteActivities = (deps: ActivityDependencies): Bound<Offsi
       'readOffsite',
       'forgetOffsite',
     ]),
-    deps.log,
+    deps,
   );
 
 /**

@@ -206,6 +206,7 @@ export async function insertRun(
     setId: setOf(run),
     cancelRequested: false,
     waitingFor: null,
+    retrying: null,
     error: null,
     recoverySeconds: null,
     lostSeconds: null,

@@ -23,6 +23,7 @@ type RunMethods = Pick<
   | 'startRun'
   | 'recordStep'
   | 'recordProgress'
+  | 'recordRetry'
   | 'finishRun'
   | 'requestCancel'
   | 'getRun'
@@ -68,7 +69,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         if (step === null) return;
         await manager.upsert(RunStepEntity, { runId, ...step }, ['runId', 'seq']);
         const waitingFor = waitingAfter(run.waitingFor, step);
-        if (waitingFor !== run.waitingFor) await manager.update(RunEntity, { id: runId }, { waitingFor });
+        if (waitingFor !== run.waitingFor || run.retrying !== null) await manager.update(RunEntity, { id: runId }, { waitingFor, retrying: null });
         const action = stepAction(before, step);
         if (action === null) return;
         const { seq, key, title, detail, error } = step;
@@ -78,6 +79,12 @@ export function runStore(database: Database, now: () => Date): RunMethods {
     recordProgress: (runId, stepKey, progress) =>
       database.read(async (manager) => {
         await manager.update(RunStepEntity, { runId, key: stepKey, state: In(['pending', 'running', 'waiting']) }, { progress: storedProgress(progress) });
+      }),
+
+    recordRetry: (runId, { attempt, failedAt, error }) =>
+      database.read(async (manager) => {
+        const retrying = { attempt, failedAt, error: storableError(error) };
+        await manager.update(RunEntity, { id: runId, state: In(['accepted', 'running']) }, { retrying });
       }),
 
     finishRun: (runId, outcome) =>

@@ -3,7 +3,7 @@ import { stateBefore } from '../domain/retention/retirement';
 import { bootOf } from '../domain/verification/boot-proof';
 import { verificationOf } from '../domain/verification/verification';
 import { ModosuError } from '../contracts/errors';
-import type { AuditEntryView, RunStepView, RunView, StepProgress } from '../contracts/run';
+import { isFinal, type AuditEntryView, type Retrying, type RunStepView, type RunView, type StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanSummary, RestorePlanView } from '../contracts/plan';
 import type { DataManifest } from '../contracts/data';
 import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointHold, RecoveryPointView } from '../contracts/recovery-point';
@@ -242,6 +242,12 @@ export interface RunContext {
   readonly goesLiveWithSet: boolean;
 }
 
+/** What an open run is trying again. A copy that has moved since was taken up again; lists, which have no steps, cannot tell. */
+export function retryingView({ state, retrying }: Pick<RunRow, 'state' | 'retrying'>, steps: readonly Pick<StoredStep, 'progress'>[]): Retrying | null {
+  if (retrying === null || isFinal(state) || steps.length === 0) return null;
+  return steps.some(({ progress }) => progress !== null && progress.updatedAt > retrying.failedAt) ? null : retrying;
+}
+
 export function runView(
   { input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow,
   context: RunContext,
@@ -258,6 +264,7 @@ export function runView(
     finishedAt: iso(finishedAt),
     allowedActions: allowedRunActions({ ...row, decided, goesLiveWithSet, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
     wayBack,
+    retrying: retryingView(row, steps),
     steps: steps.map((step) => stepView(step, now)),
   };
 }

@@ -37,6 +37,15 @@ export interface StepProgress {
   readonly stalledSince: string | null;
 }
 
+/** What a run is trying again: a part that is away is waited for, and whoever looks on must see which. */
+export interface Retrying {
+  /** How often it has been tried. */
+  readonly attempt: number;
+  readonly failedAt: string;
+  /** Of the last attempt. */
+  readonly error: ErrorSummary;
+}
+
 export interface RunStepView {
   readonly seq: number;
   /** Stable within the kind of run, such as `copy:vda`. */
@@ -73,6 +82,8 @@ export interface RunView {
   /** What the run has kept of the server it replaced; null when it has replaced nothing. */
   readonly wayBack: WayBackView | null;
   readonly error: ErrorSummary | null;
+  /** Null: nothing, and in lists. Until something has moved since. */
+  readonly retrying: Retrying | null;
   /** Restores only: from the accepted request until the health checks had passed, or the data was in place. */
   readonly recoverySeconds: number | null;
   /** Restores only: from the point in time of the oldest recovery point that was used to the incident: what was lost, in seconds. */

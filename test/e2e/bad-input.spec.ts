@@ -153,8 +153,13 @@ describe('room and directories', () => {
     const aside = `${main.directory}.unmounted`;
     renameSync(main.directory, aside);
     try {
-      await stack.activityFailed(id, 'TARGET_UNREACHABLE');
-      expect((await stack.run(id)).state).toBe('running');
+      const { state, retrying } = await stack.triedAgain(id, 'TARGET_UNREACHABLE');
+      expect(state).toBe('running');
+      expect(retrying?.error).toMatchObject({
+        message: expect.stringContaining(main.directory) as string,
+        hint: expect.stringContaining('mount it') as string,
+      });
+      expect((await stack.cli(['run', 'show', id])).stdout).toMatch(/^Tried again: attempt \d+ failed at .*: TARGET_UNREACHABLE: .*\nhint: {2}.*mount it/m);
       expect((await stack.post(`/v1/runs/${id}/cancel`)).status).toBe(202);
       // Heard at once, also while the copy waits for its next try; what the copy left is out of reach, so it is not over.
       expect((await stack.stepIs(id, 'copy:vda', 'failed')).state).toBe('running');

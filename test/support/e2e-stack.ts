@@ -389,11 +389,11 @@ export class E2eStack {
   /** qemu-img processes that work on files of this stack. */
   copies = (): Promise<readonly number[]> => processesWith('qemu-img', this.directory);
 
-  /** Waits until an activity of the run has failed with this code: it is tried again, and nothing of that is in the run yet. */
-  activityFailed = (runId: string, code: string): Promise<unknown> =>
+  /** Waits until the run says that it tries again what has failed with this code. */
+  triedAgain = (runId: string, code: string): Promise<RunView> =>
     eventually(
-      async () => this.state.read('logs/worker.log').split('\n'),
-      (lines) => lines.some((line) => line.includes('activity failed') && line.includes(runId) && line.includes(code)),
+      () => this.run(runId),
+      ({ retrying }) => retrying?.error.code === code,
       90_000,
     );
 

@@ -27,6 +27,7 @@ type Methods = Pick<
   | 'startRun'
   | 'recordStep'
   | 'recordProgress'
+  | 'recordRetry'
   | 'finishRun'
   | 'requestCancel'
   | 'getRun'
@@ -76,7 +77,7 @@ export class FakeRuns implements Methods {
     const step = nextStep(before, storableStep(update), this.ground.now());
     if (step === null) return;
     steps.set(update.seq, step);
-    this.rows.set(runId, { ...run, waitingFor: waitingAfter(run.waitingFor, step) });
+    this.rows.set(runId, { ...run, waitingFor: waitingAfter(run.waitingFor, step), retrying: null });
     const action = stepAction(before, step);
     if (action === null) return;
     const { seq, key, title, detail, error } = step;
@@ -94,6 +95,12 @@ export class FakeRuns implements Methods {
     for (const step of this.steps.get(runId)?.values() ?? []) {
       if (step.key === stepKey && !isFinalStep(step.state)) this.stepsOf(runId).set(step.seq, { ...step, progress: storedProgress(progress) });
     }
+  };
+
+  recordRetry: Catalog['recordRetry'] = async (runId, { attempt, failedAt, error }) => {
+    this.ground.reach();
+    const run = this.rows.get(runId);
+    if (run !== undefined && !isFinal(run.state)) this.rows.set(runId, { ...run, retrying: { attempt, failedAt, error: storableError(error) } });
   };
 
   finishRun: Catalog['finishRun'] = async (runId, outcome) => {
@@ -223,6 +230,7 @@ export class FakeRuns implements Methods {
       setId: setOf(run),
       cancelRequested: false,
       waitingFor: null,
+      retrying: null,
       error: null,
       recoverySeconds: null,
       lostSeconds: null,

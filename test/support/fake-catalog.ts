@@ -440,6 +440,7 @@ export class FakeCatalog implements Catalog {
   startRun: Catalog['startRun'] = (...given) => this.runs.startRun(...given);
   recordStep: Catalog['recordStep'] = (...given) => this.runs.recordStep(...given);
   recordProgress: Catalog['recordProgress'] = (...given) => this.runs.recordProgress(...given);
+  recordRetry: Catalog['recordRetry'] = (...given) => this.runs.recordRetry(...given);
   finishRun: Catalog['finishRun'] = (...given) => this.runs.finishRun(...given);
   requestCancel: Catalog['requestCancel'] = (...given) => this.runs.requestCancel(...given);
   getRun: Catalog['getRun'] = (...given) => this.runs.getRun(...given);

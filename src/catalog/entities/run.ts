@@ -1,6 +1,6 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
-import type { DecisionKind, RunKind, RunState, RunStepView, StepProgress, StepState } from '../../contracts/run';
+import type { DecisionKind, Retrying, RunKind, RunState, RunStepView, StepProgress, StepState } from '../../contracts/run';
 import type { StartableRun } from '../../contracts/workflows';
 import { bigint, instant, integer, json, nullable, primary, text } from './columns';
 
@@ -22,6 +22,8 @@ export interface RunRow {
   /** The decision that one of its steps waits for. */
   readonly waitingFor: DecisionKind | null;
   readonly error: ErrorSummary | null;
+  /** Since its last step was recorded. */
+  readonly retrying: Retrying | null;
   readonly recoverySeconds: number | null;
   readonly lostSeconds: number | null;
   /** What its workflow is started with: written down first, so that any process can start it again. */
@@ -46,6 +48,7 @@ export const RunEntity = new EntitySchema<RunRow>({
     cancelRequested: { type: 'boolean', name: 'cancel_requested' },
     waitingFor: text({ name: 'waiting_for', nullable: true }),
     error: json(nullable),
+    retrying: json(nullable),
     recoverySeconds: { type: 'double precision', name: 'recovery_seconds', nullable: true },
     lostSeconds: { type: 'double precision', name: 'lost_seconds', nullable: true },
     input: json(),

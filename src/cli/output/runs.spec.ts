@@ -34,6 +34,7 @@ const run = (steps: readonly RunStepView[]): RunView => ({
   allowedActions: [],
   wayBack: null,
   error: null,
+  retrying: null,
   recoverySeconds: null,
   lostSeconds: null,
   steps,
@@ -47,4 +48,17 @@ it('shows a step that came up in quarantine before the go-live, with its own num
   const lines = runText(run(steps), printer, new Date('2026-03-01T03:06:00.000Z')).split('\n');
   const shown = lines.slice(lines.indexOf('Steps') + 2).flatMap((line) => /^ *(<bold>)?(\d)/.exec(line)?.[0].replaceAll(' ', '') ?? []);
   expect(shown).toEqual(['1', '<bold>4', '2', '3']);
+});
+
+it('says why nothing moves although nothing has failed: which attempt failed when, of what, and what to do', () => {
+  const error = { code: 'TARGET_UNREACHABLE' as const, message: 'The directory /srv/vm\u001b[2J is not there.', hint: 'Mount it.' };
+  const shown = runText(
+    { ...run([step(1, 'copy:vda', 'running', 1)]), retrying: { attempt: 3, failedAt: '2026-03-01T03:04:05.678Z', error } },
+    printer,
+    new Date('2026-03-01T03:06:00.000Z'),
+  );
+  expect(shown).toContain(
+    '\n\n<yellow>Tried again: attempt 3 failed at 2026-03-01 03:04:05Z: TARGET_UNREACHABLE: The directory /srv/vm[2J is not there.\nhint:  Mount it.\n\nNext\n',
+  );
+  expect(runText(run([step(1, 'copy:vda', 'running', 1)]), printer, new Date('2026-03-01T03:06:00.000Z'))).not.toContain('Tried again');
 });

@@ -1,6 +1,6 @@
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { ErrorSummary } from '../../contracts/errors';
-import { isFinal, type DecisionKind, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
+import { isFinal, type DecisionKind, type Retrying, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
 import { progressText } from './progress';
 import { inOrderOfTheirBeginning } from './step-order';
@@ -53,6 +53,7 @@ export function runText(run: RunView, printer: Printer, now: Date): string {
     stepsText(run, printer, now),
     ...(run.wayBack === null ? [] : [wayBackText(run.wayBack, now)]),
     ...(run.error === null ? [] : [errorText(run.error, printer)]),
+    ...(run.retrying === null ? [] : [retryingText(run.retrying, printer)]),
     nextText(run),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
@@ -108,6 +109,13 @@ const factText = (name: string, value: string | number | boolean | null): string
 
 export const errorText = (error: ErrorSummary, printer: Printer): string =>
   `${printer.paint('red', `error: ${plain(error.code)}: ${plain(error.message)}`)}\nhint:  ${plain(error.hint)}`;
+
+/** Why nothing moves although nothing has failed. */
+const retryingText = ({ attempt, failedAt, error }: Retrying, printer: Printer): string =>
+  [
+    printer.paint('yellow', `Tried again: attempt ${attempt} failed at ${utc(failedAt)}: ${plain(error.code)}: ${plain(error.message)}`),
+    `hint:  ${plain(error.hint)}`,
+  ].join('\n');
 
 /** Only what the server says may be done: no command here is refused. */
 function nextText(run: RunView): string {

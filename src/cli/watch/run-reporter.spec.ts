@@ -48,6 +48,7 @@ const run = (steps: readonly RunStepView[], changes: Partial<RunView> = {}): Run
   allowedActions: ['cancel'],
   wayBack: null,
   error: null,
+  retrying: null,
   recoverySeconds: null,
   lostSeconds: null,
   steps,
@@ -155,5 +156,41 @@ describe('progress lines', () => {
     const { lines, reporter } = setUp();
     reporter.see(run([step({ state: 'failed', finishedAt: at(1), error: { code: 'COPY_FAILED', message: 'bad\u001b[2J\nthing', hint: 'h' } })]));
     expect(lines).toEqual(['12:03:01Z copy:vda      failed    Copy vda, 1 s: COPY_FAILED: bad[2J thing']);
+  });
+});
+
+describe('what is tried again', () => {
+  const away = (attempt: number, seconds: number, message = 'The directory is not there.') => ({
+    attempt,
+    failedAt: at(seconds),
+    error: { code: 'TARGET_UNREACHABLE' as const, message, hint: 'Mount it.' },
+  });
+
+  it('is said once for each reason, with what to do, and stands in the lines that remind', () => {
+    const { lines, reporter, after } = setUp();
+    reporter.see(run([copied(100, 0)]));
+    after(2);
+    reporter.see(run([copied(100, 0)], { retrying: away(1, 1) }));
+    const said = [
+      '12:03:01Z run           running   attempt 1 failed and is tried again: TARGET_UNREACHABLE: The directory is not there.',
+      '12:03:01Z run           running   hint: Mount it.',
+    ];
+    expect(lines.slice(2)).toEqual(said);
+    after(12);
+    reporter.see(run([copied(100, 0)], { retrying: away(4, 11) }));
+    expect(lines.slice(2)).toEqual(said);
+    reporter.tick();
+    expect(lines.slice(4)).toEqual(['12:03:12Z copy:vda      running   10 % of 1000 MiB, stalled for 12 s; attempt 4 failed: TARGET_UNREACHABLE']);
+    reporter.see(run([copied(100, 0)], { retrying: away(5, 13, 'The directory is read-only.') }));
+    expect(lines.slice(5, 6)).toEqual([expect.stringContaining('attempt 5 failed and is tried again: TARGET_UNREACHABLE: The directory is read-only.')]);
+  });
+
+  it('is said anew when it comes back after something has moved', () => {
+    const { lines, reporter, after } = setUp();
+    reporter.see(run([copied(100, 0)], { retrying: away(1, 1) }));
+    after(6);
+    reporter.see(run([copied(200, 6)]));
+    reporter.see(run([copied(200, 6)], { retrying: away(1, 7) }));
+    expect(lines.filter((line) => line.includes('attempt 1 failed and is tried again'))).toHaveLength(2);
   });
 });

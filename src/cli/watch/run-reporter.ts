@@ -1,5 +1,5 @@
 import { formatDuration } from '../../contracts/format';
-import type { RunStepView, RunView, StepProgress } from '../../contracts/run';
+import type { Retrying, RunStepView, RunView, StepProgress } from '../../contracts/run';
 import { rateWords, shareText, stalledText } from '../output/progress';
 import { clock, padEnd, plain } from '../output/text';
 
@@ -26,6 +26,8 @@ interface Watched {
 export class RunReporter {
   private readonly steps = new Map<number, Watched>();
   private run: RunView | null = null;
+  /** What was said last of attempts that failed. */
+  private retryingSaid = '';
 
   constructor(
     private readonly print: (text: string) => void,
@@ -37,6 +39,7 @@ export class RunReporter {
     if (this.run?.cancelRequested === false && run.cancelRequested) this.say(null, run.state, 'cancel requested');
     this.run = run;
     for (const step of run.steps) this.seeStep(step);
+    this.seeRetrying(run);
   }
 
   /** Call about every second: says what does not move. */
@@ -53,9 +56,21 @@ export class RunReporter {
       const firstAfterMs = stalledSince !== null ? 0 : copying ? STALLED_AFTER_MS : REMIND_EVERY_MS;
       if (stillMs < firstAfterMs || nowMs - watched.remindedAtMs < REMIND_EVERY_MS) continue;
       watched.remindedAtMs = nowMs;
-      if (copying && step.progress !== null) this.say(step, step.state, `${shareText(step.progress)}, ${stalledText(stalledMs / 1000)}`);
-      else this.say(step, step.state, `for ${formatDuration(stillMs / 1000)}`);
+      const still =
+        copying && step.progress !== null ? `${shareText(step.progress)}, ${stalledText(stalledMs / 1000)}` : `for ${formatDuration(stillMs / 1000)}`;
+      const retrying = this.run?.retrying ?? null;
+      this.say(step, step.state, retrying === null ? still : `${still}; ${attemptWords(retrying)}: ${retrying.error.code}`);
     }
+  }
+
+  /** Once for each reason: how often it was tried stands in the lines that remind. */
+  private seeRetrying({ state, retrying }: RunView): void {
+    const said = retrying === null ? '' : `${retrying.error.code}: ${retrying.error.message}`;
+    if (said === this.retryingSaid) return;
+    this.retryingSaid = said;
+    if (retrying === null) return;
+    this.say(null, state, `${attemptWords(retrying)} and is tried again: ${said}`, new Date(retrying.failedAt));
+    this.say(null, state, `hint: ${retrying.error.hint}`, new Date(retrying.failedAt));
   }
 
   private seeStep(step: RunStepView): void {
@@ -98,6 +113,8 @@ export class RunReporter {
     this.print(`${clock(at)} ${padEnd(plain(step?.key ?? 'run'), width)}  ${padEnd(state, 9)} ${plain(words)}`);
   }
 }
+
+const attemptWords = ({ attempt }: Retrying): string => `attempt ${attempt} failed`;
 
 /** The figures of whoever observes the copy; before there are any, our own. */
 function pace({ bytesPerSecond, secondsLeft, totalBytes }: StepProgress, samples: Watched['samples']): string[] {

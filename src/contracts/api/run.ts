@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DECISION_KINDS, RUN_ACTIONS, RUN_KINDS, RUN_STATES, STEP_STATES, type RunStepView, type RunView, type StepProgress } from '../run';
+import { DECISION_KINDS, RUN_ACTIONS, RUN_KINDS, RUN_STATES, STEP_STATES, type Retrying, type RunStepView, type RunView, type StepProgress } from '../run';
 import { errorSummarySchema, pageQueryFields, reason, serverQueryField, timestamp } from './common';
 import { dataSetName } from './data';
 import { wayBackSchema } from './way-back';
@@ -30,6 +30,14 @@ const runStepSchema = z
   })
   .meta({ id: 'RunStep' }) satisfies z.ZodType<RunStepView>;
 
+const retryingSchema = z
+  .object({
+    attempt: z.int().meta({ description: 'How often it has been tried.' }),
+    failedAt: timestamp,
+    error: errorSummarySchema.meta({ description: 'Of the last attempt.' }),
+  })
+  .meta({ id: 'Retrying' }) satisfies z.ZodType<Retrying>;
+
 export const runViewSchema = z
   .object({
     id: z.string(),
@@ -50,6 +58,9 @@ export const runViewSchema = z
     allowedActions: z.array(z.enum(RUN_ACTIONS)).meta({ description: 'What may be asked of the run now.' }),
     wayBack: wayBackSchema.nullable().meta({ description: 'What the run has kept of the server it replaced.' }),
     error: errorSummarySchema.nullable(),
+    retrying: retryingSchema
+      .nullable()
+      .meta({ description: 'What the run is trying again, as a part that is away; null in lists, and once something has moved since.' }),
     recoverySeconds: z
       .number()
       .nullable()
