@@ -2,7 +2,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { Context } from '@temporalio/activity';
 import type { BackupSubject, PublishRequest } from '../../src/contracts/activities/images';
 import { ModosuError } from '../../src/contracts/errors';
-import { BACKUP, failing, ONLINE, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP, ONLINE } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;

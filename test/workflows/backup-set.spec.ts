@@ -5,7 +5,8 @@ import type { RunOutcome } from '../../src/contracts/activities/catalogue';
 import { backupSetWorkflowId, CONTROL_TASK_QUEUE, serverWorkflowId } from '../../src/contracts/ids';
 import type { BackupImageInput } from '../../src/contracts/workflows';
 import { eventually } from '../support/up-process';
-import { failing, ONLINE, openStage, Rehearsal, type Role, type Scripted } from './harness';
+import { ONLINE } from './cast';
+import { failing, openStage, Rehearsal, type Role, type Scripted } from './harness';
 import { jobFor } from './relations';
 
 /** Runs of a set meet right before their freeze, on a real Temporal server; what they do there is scripted. */

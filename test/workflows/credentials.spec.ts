@@ -3,7 +3,8 @@ import type { CredentialDeclaration, CredentialReference, PlannedCredential } fr
 import type { RestorePlanBody, RestoreSurvey } from '../../src/contracts/plan';
 import { NO_PROTECTION } from '../../src/contracts/protection';
 import { planRestore } from '../../src/domain/planning/restore-planning';
-import { BACKUP, failing, ONLINE, openStage, PLAN, Rehearsal, RESTORE, SURVEY, type Scripted } from './harness';
+import { BACKUP, ONLINE, PLAN, RESTORE, SURVEY } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;

@@ -1,25 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { CredentialDeclaration, CredentialReference } from '../../src/contracts/credential';
 import type { DataSurvey } from '../../src/contracts/plan';
-import {
-  BACKUP_DATA,
-  DATA_PLAN,
-  failing,
-  KEPT_DATA,
-  openStage,
-  Rehearsal,
-  RESTORE,
-  RESTORE_DATA,
-  SHOP,
-  UNDO,
-  UNDO_PLAN,
-  CONFIRM,
-  WAY_BACK,
-  PLAN,
-  DATA_ITEM,
-  DATA_POINT,
-  type Scripted,
-} from './harness';
+import { BACKUP_DATA, DATA_PLAN, KEPT_DATA, RESTORE, RESTORE_DATA, SHOP, UNDO, UNDO_PLAN, CONFIRM, WAY_BACK, PLAN, DATA_ITEM, DATA_POINT } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;

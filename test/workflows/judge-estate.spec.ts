@@ -1,6 +1,7 @@
 import { nightOccasion } from '../../src/contracts/judgement';
 import type { ProbeJob } from '../../src/contracts/reading';
-import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { TransferInput, TransferOutcome } from '../../src/contracts/offsite-copies';
-import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;

@@ -1,6 +1,7 @@
 import { findingAbout } from '../support/made-up-relations';
 import { besideForTests } from '../support/temporal';
-import { openStage, Rehearsal, RESTORE, UNDO, UNDO_PLAN, type RehearsedType, type Scripted } from './harness';
+import { RESTORE, UNDO, UNDO_PLAN } from './cast';
+import { openStage, Rehearsal, type RehearsedType, type Scripted } from './harness';
 import { AGAINST, jobFor, judgedPlan, PUT_BACK, restoreJudged } from './relations';
 
 /** Peers that do not change their mind: each run waits as long as it gives them, all of them at the same time. */

@@ -3,7 +3,8 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { ErrorSummary } from '../../src/contracts/errors';
 import type { RestorePlanBody } from '../../src/contracts/plan';
 import type { ProbeJob } from '../../src/contracts/reading';
-import { BACKUP, failing, ONLINE, openStage, Rehearsal, RESTORE, SURVEY, UNDO, WAY_BACK, type Scripted } from './harness';
+import { BACKUP, ONLINE, RESTORE, SURVEY, UNDO, WAY_BACK } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { AGAINST, fine, jobFor, judgedPlan, PUT_BACK, restoreJudged, ruleStep, targetOf } from './relations';
 

@@ -1,7 +1,8 @@
 import type { Finding, RestorePlanBody } from '../../src/contracts/plan';
 import type { PlannedRelation, PlannedRelationStep, ProbeJob, RunJudgement } from '../../src/contracts/reading';
 import { findingAbout, madeUpMarker, PLANNED_RELATION } from '../support/made-up-relations';
-import { planJudged, type Scripted } from './harness';
+import { planJudged } from './cast';
+import { type Scripted } from './harness';
 
 /** Peers that are asked in a rehearsal, and a plan that rules have judged. */
 

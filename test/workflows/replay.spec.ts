@@ -20,23 +20,18 @@ import {
   DATA_ITEM,
   DATA_PLAN,
   DATA_POINT,
-  HISTORY_KEYS,
   KEPT_DATA,
   ONLINE,
-  openStage,
   PLAN,
   PLAN_SOURCE,
-  Rehearsal,
   RESTORE,
   RESTORE_DATA,
   UNDO,
   UNDO_PLAN,
   UNDO_SURVEY,
   WAY_BACK,
-  type RehearsedType,
-  type Role,
-  type Scripted,
-} from './harness';
+} from './cast';
+import { HISTORY_KEYS, openStage, Rehearsal, type RehearsedType, type Role, type Scripted } from './harness';
 import { jobFor, judgedPlan, ruleStep } from './relations';
 
 /**

@@ -4,22 +4,8 @@ import type { RunTrace } from '../../src/contracts/activities/planning';
 import type { StepRecord } from '../../src/contracts/activities/catalogue';
 import { ModosuError } from '../../src/contracts/errors';
 import type { CleanUpInput } from '../../src/contracts/workflows';
-import {
-  BACKUP,
-  CONFIRM,
-  failing,
-  KEPT,
-  KEPT_DATA,
-  ONLINE,
-  openStage,
-  Rehearsal,
-  RESTORE,
-  UNDO,
-  UNDO_PLAN,
-  UNDO_SURVEY,
-  WAY_BACK,
-  type Scripted,
-} from './harness';
+import { BACKUP, CONFIRM, KEPT, KEPT_DATA, ONLINE, RESTORE, UNDO, UNDO_PLAN, UNDO_SURVEY, WAY_BACK } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 import { findingAbout } from '../support/made-up-relations';
 import { jobFor } from './relations';
 

@@ -2,7 +2,8 @@ import { Context } from '@temporalio/activity';
 import type { DataInRepository } from '../../src/contracts/activities/repositories';
 import type { VerificationInput, VerificationOutcome } from '../../src/contracts/verification';
 import { newId } from '../../src/contracts/ids';
-import { BACKUP, failing, openStage, Rehearsal, type Scripted } from './harness';
+import { BACKUP } from './cast';
+import { failing, openStage, Rehearsal, type Scripted } from './harness';
 
 jest.setTimeout(180_000);
 let stage: Awaited<ReturnType<typeof openStage>>;
