@@ -11,7 +11,7 @@ import { RunEntity, RunStepEntity, ServerLockEntity, type RunRow, type ServerLoc
 import { newestFirst } from './newest-first';
 import { WORKER } from './recovery-point-store';
 import { readRunContexts } from './run-context';
-import { storableError } from './storable-error';
+import { storableError, storableRetrying } from './storable-error';
 import { storableStep } from './storable-step';
 import { runView, storedProgress } from './views';
 
@@ -81,10 +81,9 @@ export function runStore(database: Database, now: () => Date): RunMethods {
         await manager.update(RunStepEntity, { runId, key: stepKey, state: In(['pending', 'running', 'waiting']) }, { progress: storedProgress(progress) });
       }),
 
-    recordRetry: (runId, { attempt, failedAt, error }) =>
+    recordRetry: (runId, retrying) =>
       database.read(async (manager) => {
-        const retrying = { attempt, failedAt, error: storableError(error) };
-        await manager.update(RunEntity, { id: runId, state: In(['accepted', 'running']) }, { retrying });
+        await manager.update(RunEntity, { id: runId, state: In(['accepted', 'running']) }, { retrying: storableRetrying(retrying) });
       }),
 
     finishRun: (runId, outcome) =>
@@ -142,7 +141,7 @@ export function runStore(database: Database, now: () => Date): RunMethods {
       database.read((manager) =>
         newestFirst(manager, { entity: RunEntity, kind: 'runs', by: 'requestedAt' }, { serverId, kind, state }, page, async (runs) => {
           const contextOf = await readRunContexts(manager, runs);
-          return runs.map((run) => runView(run, contextOf(run), [], now()));
+          return runs.map((run) => runView(run, contextOf(run), null, now()));
         }),
       ),
 

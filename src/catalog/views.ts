@@ -242,16 +242,18 @@ export interface RunContext {
   readonly goesLiveWithSet: boolean;
 }
 
-/** What an open run is trying again. A copy that has moved since was taken up again; lists, which have no steps, cannot tell. */
-export function retryingView({ state, retrying }: Pick<RunRow, 'state' | 'retrying'>, steps: readonly Pick<StoredStep, 'progress'>[]): Retrying | null {
-  if (retrying === null || isFinal(state) || steps.length === 0) return null;
-  return steps.some(({ progress }) => progress !== null && progress.updatedAt > retrying.failedAt) ? null : retrying;
+/** What an open run is trying again. Where something has moved since, it came through, and was only written down late. */
+function retryingView({ state, retrying }: Pick<RunRow, 'state' | 'retrying'>, steps: readonly StoredStep[]): Retrying | null {
+  if (retrying === null || isFinal(state)) return null;
+  const moved = steps.flatMap(({ startedAt, finishedAt, progress }) => [iso(startedAt), iso(finishedAt), progress?.updatedAt ?? null]);
+  return moved.some((at) => at !== null && at > retrying.failedAt) ? null : retrying;
 }
 
+/** @param steps null: in a list, which is without them, and so without what is tried again in them */
 export function runView(
   { input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow,
   context: RunContext,
-  steps: readonly StoredStep[],
+  steps: readonly StoredStep[] | null,
   now: Date,
 ): RunView {
   const { serverName, decided, goesLiveWithSet } = context;
@@ -264,8 +266,8 @@ export function runView(
     finishedAt: iso(finishedAt),
     allowedActions: allowedRunActions({ ...row, decided, goesLiveWithSet, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
     wayBack,
-    retrying: retryingView(row, steps),
-    steps: steps.map((step) => stepView(step, now)),
+    retrying: steps === null ? null : retryingView(row, steps),
+    steps: (steps ?? []).map((step) => stepView(step, now)),
   };
 }
 

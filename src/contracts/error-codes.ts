@@ -542,6 +542,11 @@ export const ERROR_CODES = {
   NOT_READY: entry('unavailable', 'later', 'A part of Modosu did not start; its log under the state directory says why.'),
   API_UNREACHABLE: entry('unavailable', 'later', 'Start Modosu with `modosu up`, or set MODOSU_API_URL.'),
   NO_WORKER: entry('unavailable', 'later', 'No worker serves this hypervisor; start one with `modosu worker`.'),
+  WORKFLOW_STUCK: entry(
+    'internal',
+    'later',
+    'The log of the workers says why, at "Failed to process Workflow Activation": a key that is missing in payload-keys.json, or a fault. The run goes on by itself once a worker can carry it on.',
+  ),
   STATE_DIRECTORY_UNUSABLE: entry(
     'precondition',
     'never',

@@ -238,6 +238,7 @@ export const ERROR_MEANINGS: Readonly<Record<ErrorCode, string>> = {
   NOT_READY: 'A part that was started has ended, or did not serve in time.',
   API_UNREACHABLE: "Modosu's API does not answer the CLI.",
   NO_WORKER: 'No worker has taken up the work, or the one that had it says nothing any more.',
+  WORKFLOW_STUCK: 'Temporal hands a workflow to a worker again and again, and each time the worker cannot carry it on.',
   STATE_DIRECTORY_UNUSABLE: 'The state directory, or a program in a closed directory, cannot be used by those that have to.',
   ALREADY_RUNNING: 'Something else uses the state directory: another `modosu up`, or what an earlier one has left and cannot be ended.',
   PORT_TAKEN: 'Another program listens on a port that Modosu needs.',

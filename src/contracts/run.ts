@@ -41,10 +41,14 @@ export interface StepProgress {
 export interface Retrying {
   /** How often it has been tried. */
   readonly attempt: number;
+  /** Of what is held up: when it was seen last. */
   readonly failedAt: string;
-  /** Of the last attempt. */
+  /** Of the last attempt; or why there is none. */
   readonly error: ErrorSummary;
 }
+
+/** Whether no attempt has failed, but nobody begins one. */
+export const isHeldUp = ({ error }: Retrying): boolean => error.code === 'NO_WORKER' || error.code === 'WORKFLOW_STUCK';
 
 export interface RunStepView {
   readonly seq: number;

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog';
 import { ModosuError } from '../contracts/errors';
 import type { RunOutcome } from '../contracts/activities/catalogue';
-import type { RunState } from '../contracts/run';
+import type { Retrying, RunState } from '../contracts/run';
 import type { TransferOutcome } from '../contracts/offsite-copies';
 import type { VerificationOutcome } from '../contracts/verification';
 import { reconcile } from './reconcile';
@@ -11,7 +11,9 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
 function world(
-  runs: Readonly<Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean }>>,
+  runs: Readonly<
+    Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean; heldUp?: Retrying | null; retrying?: Retrying | null }>
+  >,
   decided: readonly { runId: string; serverId: string }[] = [],
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
   sets: Readonly<Record<string, ExecutionState>> = {},
@@ -29,7 +31,8 @@ function world(
     runningRestoreSets: async () => [],
     listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
-    getRun: async (runId: string) => ({ cancelRequested: false, ...runs[runId] }),
+    getRun: async (runId: string) => ({ cancelRequested: false, retrying: null, ...runs[runId] }),
+    recordRetry: async (runId: string, retrying: Retrying | null) => void told.push(`${runId} ${retrying?.error.code ?? 'no more'}`),
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
     listUnfinishedPlans: async () => [],
@@ -41,6 +44,7 @@ function world(
   } as unknown as Catalog;
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
+    heldUp: async (runId: string) => runs[runId]?.heldUp ?? null,
     startRun: async ({ input }: { input: { runId: string } }) => void started.push(input.runId),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     cancelRun: async (runId: string) => void told.push(`cancel ${runId}`),
@@ -86,6 +90,34 @@ it('tells a run of its cancel before it tells of the approval that came before t
   const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true } }, [{ runId: 'run_1', serverId: 'srv_1' }]);
   await expect(pass()).resolves.toMatchObject({ cancelled: ['run_1'], told: ['run_1'] });
   expect(told).toEqual(['cancel run_1', 'run_1']);
+});
+
+describe('what holds a run up', () => {
+  const saying = (code: 'NO_WORKER' | 'WORKFLOW_STUCK' | 'TARGET_UNREACHABLE', message = 'since 03:00'): Retrying => ({
+    attempt: 1,
+    failedAt: '2026-03-01T03:00:00.000Z',
+    error: new ModosuError(code, message).summary(),
+  });
+  it.each([
+    ['is said', saying('NO_WORKER'), null, ['run_1 NO_WORKER']],
+    ['is said once', saying('NO_WORKER'), saying('NO_WORKER'), []],
+    ['is said again where it is something else', saying('WORKFLOW_STUCK', 'it fails each time'), saying('NO_WORKER'), ['run_1 WORKFLOW_STUCK']],
+    ['is said again where it began later', saying('NO_WORKER', 'since 04:00'), saying('NO_WORKER'), ['run_1 NO_WORKER']],
+    ['comes before what an attempt has met', saying('NO_WORKER'), saying('TARGET_UNREACHABLE'), ['run_1 NO_WORKER']],
+    ['is taken back', null, saying('WORKFLOW_STUCK'), ['run_1 no more']],
+    ['is not taken back where an attempt has failed', null, saying('TARGET_UNREACHABLE'), []],
+    ['is nothing', null, null, []],
+  ])('%s', async (_what, heldUp, retrying, written) => {
+    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', heldUp, retrying } });
+    await pass();
+    expect(told).toEqual(written);
+  });
+
+  it('does not keep a cancel from being told', async () => {
+    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true, heldUp: saying('NO_WORKER') } });
+    await pass();
+    expect(told).toEqual(['run_1 NO_WORKER', 'cancel run_1']);
+  });
 });
 
 it('ends a run that was cancelled before it was started, and starts only the others', async () => {

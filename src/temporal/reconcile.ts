@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Catalog } from '../catalog/catalog';
 import type { Log } from '../config/log';
 import { ModosuError, toModosuError } from '../contracts/errors';
-import { isFinal } from '../contracts/run';
+import { isFinal, isHeldUp } from '../contracts/run';
 import type { RunDispatcher } from './run-starter';
 
 /** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
@@ -20,6 +20,7 @@ export interface ReconcileDependencies {
     | 'listRunningVerifications'
     | 'getRun'
     | 'finishRun'
+    | 'recordRetry'
     | 'getDispatchable'
     | 'failPlan'
     | 'finishVerification'
@@ -36,6 +37,7 @@ export interface ReconcileDependencies {
     | 'tellDecided'
     | 'cancelRun'
     | 'describeRun'
+    | 'heldUp'
     | 'describePlan'
     | 'startVerification'
     | 'cancelVerification'
@@ -116,6 +118,9 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       const run = await catalog.getRun(runId);
       if (isFinal(run.state)) return;
       if (execution === 'running') {
+        const heldUp = await runs.heldUp(runId, serverId, now());
+        const shown = run.retrying !== null && isHeldUp(run.retrying) ? run.retrying : null;
+        if (heldUp?.error.message !== shown?.error.message) await catalog.recordRetry(runId, heldUp);
         if (!run.cancelRequested) return;
         await runs.cancelRun(runId, serverId);
         report.cancelled.push(runId);

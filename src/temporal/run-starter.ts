@@ -11,6 +11,7 @@ import {
   serverWorkflowId,
   verificationWorkflowId,
 } from '../contracts/ids';
+import type { Retrying } from '../contracts/run';
 import type { RunStarter, StartableRun } from '../contracts/run-starter';
 import {
   SIGNAL_DECIDED,
@@ -33,7 +34,8 @@ import {
 import type { TransferInput } from '../contracts/offsite-copies';
 import type { VerificationInput } from '../contracts/verification';
 import type { TemporalClient } from './client';
-import { RUN_KEY, searchAttributesOf } from './search-attributes';
+import { heldUpBy } from './held-up';
+import { HYPERVISOR_KEY, RUN_KEY, searchAttributesOf } from './search-attributes';
 
 /**
  * `running`: the execution is open. `closed`: it has ended, however it ended. `absent`: the workflow id has no execution of this run or plan; it was
@@ -56,6 +58,8 @@ export interface RunDispatcher extends RunStarter {
    */
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
+  /** Why the open workflow of a run does not go on although nothing has failed; null: it goes on, waits as it should, or is not open. */
+  heldUp(runId: string, serverId: string, now: Date): Promise<Retrying | null>;
   describePlan(planId: string): Promise<ExecutionState>;
   describeSet(setId: string): Promise<ExecutionState>;
   startVerification(input: VerificationInput): Promise<void>;
@@ -200,6 +204,11 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
     },
 
     describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
+    async heldUp(runId, serverId, now) {
+      const found = await describe(serverWorkflowId(serverId));
+      if (found === null || stateFor(found, runId) !== 'running') return null;
+      return heldUpBy(found.raw, found.typedSearchAttributes.get(HYPERVISOR_KEY) ?? null, now);
+    },
     describeSet: async (setId) => stateFor(await describe(backupSetWorkflowId(setId)), setId),
     describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),
     describeVerification: async (id) => stateFor(await describe(verificationWorkflowId(id)), id),

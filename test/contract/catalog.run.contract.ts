@@ -75,6 +75,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
         allowedActions: ['cancel'],
         wayBack: null,
         error: null,
+        retrying: null,
         recoverySeconds: null,
         lostSeconds: null,
         steps: [],
@@ -387,8 +388,18 @@ export function runContract(subject: () => CatalogUnderTest): void {
       expect(await shown()).toBeNull();
       await catalog.recordRetry(runId, retrying(1, '2026-03-01T00:00:03.000Z'));
       expect(await shown()).toMatchObject({ attempt: 1 });
+      await catalog.recordRetry(runId, null);
+      expect(await shown()).toBeNull();
+      await catalog.recordRetry(runId, retrying(1, '2026-03-01T00:00:03.000Z'));
       advance(4000);
       await catalog.recordStep(runId, { ...step, state: 'succeeded' });
+      expect(await shown()).toBeNull();
+      // Written down late: by then the step had come through.
+      await catalog.recordRetry(runId, retrying(2, '2026-03-01T00:00:03.999Z'));
+      expect(await shown()).toBeNull();
+      await catalog.recordRetry(runId, retrying(7, '2026-03-01T00:00:05.000Z'));
+      expect(await shown()).toMatchObject({ attempt: 7 });
+      await catalog.recordStep(runId, { ...step, state: 'undone' });
       expect(await shown()).toBeNull();
       await catalog.recordRetry(runId, retrying(7, '2026-03-01T00:00:05.000Z'));
       await catalog.finishRun(runId, { state: 'failed', error: { code: 'TARGET_UNREACHABLE', message: 'away', hint: 'Mount it.' } });
@@ -396,7 +407,7 @@ export function runContract(subject: () => CatalogUnderTest): void {
       await catalog.recordRetry(runId, retrying(8, '2026-03-01T00:00:06.000Z'));
       expect(await shown()).toBeNull();
       await expect(catalog.recordRetry('run_x', retrying(1, '2026-03-01T00:00:07.000Z'))).resolves.toBeUndefined();
-      expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.succeeded', 'run.failed']);
+      expect(await actions(catalog, runId)).toEqual(['run.requested', 'step.succeeded', 'step.undone', 'run.failed']);
     });
 
     it('ignores updates that come twice or late; only undone follows an end', async () => {

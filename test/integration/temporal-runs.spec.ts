@@ -186,6 +186,52 @@ describe('runs between PostgreSQL and Temporal', () => {
       await expect(pass()).resolves.toEqual(NOTHING);
     });
 
+    it('says of a run that no worker takes up what it asks for, and says it no more once one has', async () => {
+      const server = await newServer();
+      const runId = await acceptRun(server, 'ask the host');
+      await start(runId);
+      await catalog.startRun(runId);
+      const asked = async (): Promise<number> => (await workflow(server).describe()).raw.pendingActivities?.length ?? 0;
+      await until(asked, (count) => count === 1);
+      await expect(pass(30_000)).resolves.toEqual(NOTHING);
+      expect((await catalog.getRun(runId)).retrying).toBeNull();
+      await expect(pass(70_000)).resolves.toEqual(NOTHING);
+      const { retrying } = await catalog.getRun(runId);
+      expect(retrying).toMatchObject({
+        attempt: 0,
+        error: { code: 'NO_WORKER', message: expect.stringMatching(/\(echo\) since .*near the hypervisor h1/) as string },
+      });
+      await pass(80_000);
+      expect((await catalog.getRun(runId)).retrying).toEqual(retrying);
+
+      const near = await Worker.create({
+        connection: temporal.environment.nativeConnection,
+        namespace: temporal.namespace,
+        taskQueue: hostTaskQueue('h1'),
+        dataConverter: temporal.dataConverter,
+        activities: { echo: (text: string) => Promise.resolve(text) },
+      });
+      await near.runUntil(until(asked, (count) => count === 0));
+      await expect(pass(90_000)).resolves.toEqual(NOTHING);
+      expect((await catalog.getRun(runId)).retrying).toBeNull();
+    });
+
+    it('says of a run whose workflow no worker can carry on that it is stuck', async () => {
+      const server = await newServer();
+      const runId = await acceptRun(server, 'get stuck');
+      await start(runId);
+      await until(
+        async () => (await workflow(server).describe()).raw.pendingWorkflowTask?.attempt ?? 0,
+        (attempt) => attempt >= 3,
+      );
+      await pass(30_000);
+      expect((await catalog.getRun(runId)).retrying).toBeNull();
+      await pass(70_000);
+      expect((await catalog.getRun(runId)).retrying).toMatchObject({
+        error: { code: 'WORKFLOW_STUCK', hint: expect.stringContaining('payload-keys.json') as string },
+      });
+    });
+
     it('leaves a run alone that was accepted just now', async () => {
       const server = await newServer();
       const runId = await acceptRun(server);

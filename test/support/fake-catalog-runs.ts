@@ -4,7 +4,7 @@ import type { RunRow, ServerLockRow } from '../../src/catalog/entities';
 import { WORKER } from '../../src/catalog/recovery-point-store';
 import { setOf } from '../../src/catalog/run-acceptance-store';
 import { fencedOff, runNotFound } from '../../src/catalog/run-store';
-import { storableError } from '../../src/catalog/storable-error';
+import { storableError, storableRetrying } from '../../src/catalog/storable-error';
 import { storableStep } from '../../src/catalog/storable-step';
 import { runView, storedProgress, type RunContext } from '../../src/catalog/views';
 import type { ModosuError } from '../../src/contracts/errors';
@@ -97,10 +97,10 @@ export class FakeRuns implements Methods {
     }
   };
 
-  recordRetry: Catalog['recordRetry'] = async (runId, { attempt, failedAt, error }) => {
+  recordRetry: Catalog['recordRetry'] = async (runId, retrying) => {
     this.ground.reach();
     const run = this.rows.get(runId);
-    if (run !== undefined && !isFinal(run.state)) this.rows.set(runId, { ...run, retrying: { attempt, failedAt, error: storableError(error) } });
+    if (run !== undefined && !isFinal(run.state)) this.rows.set(runId, { ...run, retrying: storableRetrying(retrying) });
   };
 
   finishRun: Catalog['finishRun'] = async (runId, outcome) => {
@@ -155,7 +155,7 @@ export class FakeRuns implements Methods {
       rows,
       page,
       ({ requestedAt }) => requestedAt,
-      (run) => runView(run, this.around.contextOf(run), [], this.ground.now()),
+      (run) => runView(run, this.around.contextOf(run), null, this.ground.now()),
     );
   };
 

@@ -59,8 +59,8 @@ export interface RunCatalog {
   recordStep(runId: string, update: StepRecord): Promise<void>;
   /** Progress of the step with this key; not audited. Unknown step: nothing. */
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
-  /** What an open run is trying again, until its next step is recorded or bytes move; not audited. Unknown or ended run: nothing. */
-  recordRetry(runId: string, retrying: Retrying): Promise<void>;
+  /** What an open run is trying again, until its next step is recorded or bytes move; null: nothing any more. Not audited. Unknown or ended run: nothing. */
+  recordRetry(runId: string, retrying: Retrying | null): Promise<void>;
   /**
    * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run
    * succeeded, its open steps are closed: what was running has failed, what was pending is skipped. With the last run of a set what came of the set is audited,

@@ -62,3 +62,11 @@ it('says why nothing moves although nothing has failed: which attempt failed whe
   );
   expect(runText(run([step(1, 'copy:vda', 'running', 1)]), printer, new Date('2026-03-01T03:06:00.000Z'))).not.toContain('Tried again');
 });
+
+it('says what holds a run up that nobody carries on', () => {
+  const error = { code: 'NO_WORKER' as const, message: 'No worker has taken it up.', hint: 'Start one.' };
+  const retrying = { attempt: 0, failedAt: '2026-03-01T03:04:05.678Z', error };
+  expect(runText({ ...run([]), retrying }, printer, new Date('2026-03-01T03:06:00.000Z'))).toContain(
+    '\n\n<yellow>Held up: NO_WORKER: No worker has taken it up.\nhint:  Start one.\n\nNext\n',
+  );
+});

@@ -1,6 +1,6 @@
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { ErrorSummary } from '../../contracts/errors';
-import { isFinal, type DecisionKind, type Retrying, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
+import { isFinal, isHeldUp, type DecisionKind, type Retrying, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
 import { progressText } from './progress';
 import { inOrderOfTheirBeginning } from './step-order';
@@ -111,11 +111,11 @@ export const errorText = (error: ErrorSummary, printer: Printer): string =>
   `${printer.paint('red', `error: ${plain(error.code)}: ${plain(error.message)}`)}\nhint:  ${plain(error.hint)}`;
 
 /** Why nothing moves although nothing has failed. */
-const retryingText = ({ attempt, failedAt, error }: Retrying, printer: Printer): string =>
-  [
-    printer.paint('yellow', `Tried again: attempt ${attempt} failed at ${utc(failedAt)}: ${plain(error.code)}: ${plain(error.message)}`),
-    `hint:  ${plain(error.hint)}`,
-  ].join('\n');
+function retryingText(retrying: Retrying, printer: Printer): string {
+  const { attempt, failedAt, error } = retrying;
+  const what = isHeldUp(retrying) ? 'Held up' : `Tried again: attempt ${attempt} failed at ${utc(failedAt)}`;
+  return [printer.paint('yellow', `${what}: ${plain(error.code)}: ${plain(error.message)}`), `hint:  ${plain(error.hint)}`].join('\n');
+}
 
 /** Only what the server says may be done: no command here is refused. */
 function nextText(run: RunView): string {

@@ -185,6 +185,19 @@ describe('what is tried again', () => {
     expect(lines.slice(5, 6)).toEqual([expect.stringContaining('attempt 5 failed and is tried again: TARGET_UNREACHABLE: The directory is read-only.')]);
   });
 
+  it.each(['NO_WORKER', 'WORKFLOW_STUCK'] as const)('is no attempt where nobody begins one: %s', (code) => {
+    const { lines, reporter, after } = setUp();
+    const retrying = { ...away(0, 1), error: { ...away(0, 1).error, code } };
+    reporter.see(run([step({})], { retrying }));
+    after(31);
+    reporter.tick();
+    expect(lines.slice(1)).toEqual([
+      `12:03:01Z run           running   held up: ${code}: The directory is not there.`,
+      '12:03:01Z run           running   hint: Mount it.',
+      `12:03:31Z copy:vda      running   for 31 s; held up: ${code}`,
+    ]);
+  });
+
   it('is said anew when it comes back after something has moved', () => {
     const { lines, reporter, after } = setUp();
     reporter.see(run([copied(100, 0)], { retrying: away(1, 1) }));

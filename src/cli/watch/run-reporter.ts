@@ -1,5 +1,5 @@
 import { formatDuration } from '../../contracts/format';
-import type { Retrying, RunStepView, RunView, StepProgress } from '../../contracts/run';
+import { isHeldUp, type Retrying, type RunStepView, type RunView, type StepProgress } from '../../contracts/run';
 import { rateWords, shareText, stalledText } from '../output/progress';
 import { clock, padEnd, plain } from '../output/text';
 
@@ -59,7 +59,7 @@ export class RunReporter {
       const still =
         copying && step.progress !== null ? `${shareText(step.progress)}, ${stalledText(stalledMs / 1000)}` : `for ${formatDuration(stillMs / 1000)}`;
       const retrying = this.run?.retrying ?? null;
-      this.say(step, step.state, retrying === null ? still : `${still}; ${attemptWords(retrying)}: ${retrying.error.code}`);
+      this.say(step, step.state, retrying === null ? still : `${still}; ${retryingWords(retrying)}: ${retrying.error.code}`);
     }
   }
 
@@ -69,7 +69,7 @@ export class RunReporter {
     if (said === this.retryingSaid) return;
     this.retryingSaid = said;
     if (retrying === null) return;
-    this.say(null, state, `${attemptWords(retrying)} and is tried again: ${said}`, new Date(retrying.failedAt));
+    this.say(null, state, `${retryingWords(retrying)}${isHeldUp(retrying) ? '' : ' and is tried again'}: ${said}`, new Date(retrying.failedAt));
     this.say(null, state, `hint: ${retrying.error.hint}`, new Date(retrying.failedAt));
   }
 
@@ -114,7 +114,7 @@ export class RunReporter {
   }
 }
 
-const attemptWords = ({ attempt }: Retrying): string => `attempt ${attempt} failed`;
+const retryingWords = (retrying: Retrying): string => (isHeldUp(retrying) ? 'held up' : `attempt ${retrying.attempt} failed`);
 
 /** The figures of whoever observes the copy; before there are any, our own. */
 function pace({ bytesPerSecond, secondsLeft, totalBytes }: StepProgress, samples: Watched['samples']): string[] {
