@@ -205,8 +205,11 @@ function isAccepted(finding: Finding, accepted: readonly Finding[]): boolean {
   const known = accepted.filter((one) => covers(one, finding));
   const { notKnown } = finding;
   if (known.length === 0 || notKnown === undefined) return known.length > 0;
-  if (known.some((one) => one.notKnown === undefined || one.nothingKnown === true)) return true;
-  const named = new Set(known.flatMap((one) => one.notKnown ?? []));
+  const named = new Set<string>();
+  for (const one of known) {
+    if (one.notKnown === undefined || one.nothingKnown === true) return true;
+    for (const name of one.notKnown) named.add(name);
+  }
   return notKnown.every((name) => named.has(name));
 }
 
