@@ -11,7 +11,7 @@ import {
   sideOf,
 } from '../../../test/support/made-up-relations';
 import type { Finding } from '../../contracts/plan';
-import type { Profile } from '../../contracts/profile';
+import type { Profile, Rule } from '../../contracts/profile';
 import type { PlannedRelation, PlannedRelationStep } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import {
@@ -26,7 +26,7 @@ import {
   worseThanUndoPlan,
   type JudgedState,
 } from './judge-relations';
-import { judgedPairs } from './pairs';
+import { hasRules, judgedPairs } from './pairs';
 
 const pairsOf = (relations: readonly Relation[], ...profiles: readonly Profile[]) =>
   judgedPairs(relations, 'db01', new Map(profiles.map((profile) => [profile.name, profile])));
@@ -124,12 +124,35 @@ describe('steps of two relations with one peer', () => {
     expect(steps.filter(({ relation }) => relation === 'second').map((step) => step.key)).toEqual([key]);
   });
 
-  it('are short where the other one has another peer', () => {
-    const relations = [madeUpRelation({ peers: ['db02', 'db03'].map(peerNamed) })];
-    const sides = ['db02', 'db03'].map((peer) => sideOf({ position: readValue('9') }, { peer }));
-    const own = ['db02', 'db03'].map((peer) => sideOf({ position: readValue('7') }, { peer, of: 'server' }));
-    const { steps } = judge(relations, madeUpProfile([REBUILD]), { present: sides, captured: own });
-    expect(steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02', 'rule:REBUILD:db03']);
+  it('are short where the other one has another peer, and for each peer of one relation', () => {
+    const relations = [madeUpRelation({ peers: ['db02', 'db03'].map(peerNamed) }), madeUpRelation({ name: 'second', peers: [peerNamed('db04')] })];
+    const places = relations.flatMap(({ name, peers }) => peers.map(({ server }) => ({ relation: name, peer: server })));
+    const { steps } = judge(relations, madeUpProfile([REBUILD]), {
+      present: places.map((place) => sideOf({ position: readValue('9') }, place)),
+      captured: places.map((place) => sideOf({ position: readValue('7') }, { ...place, of: 'server' })),
+    });
+    expect(steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02', 'rule:REBUILD:db03', 'rule:REBUILD:db04']);
+  });
+
+  it.each<[string, Rule['phases'], Rule['phases']]>([
+    ['both of them', ['plan', 'live'], ['plan', 'live']],
+    ['the other one only in the plan', ['plan'], ['plan', 'live']],
+    ['the other one only later', ['live'], ['plan', 'live']],
+    ['it only later', ['plan', 'live'], ['live']],
+    ['each in a phase of its own', ['plan'], ['live']],
+  ])('are the same in every phase, whoever is judged in it: the step is asked for by %s', (_what, ofFirst, ofSecond) => {
+    const asking = (name: string, phases: Rule['phases']) => madeUpProfile([{ ...REBUILD, phases }], { name });
+    const relations = [madeUpRelation({ profile: 'first' }), madeUpRelation({ name: 'second' })];
+    const pairs = pairsOf(relations, asking('first', ofFirst), asking('made-up', ofSecond));
+    const keysIn = (phase: 'plan' | 'live') => {
+      const judged = pairs.filter(({ profile }) => hasRules(profile, phase));
+      return judgeRelations(judged, state({ phase, present: both, captured }), pairs).steps.map(({ relation, key }) => `${relation}: ${key}`);
+    };
+    const expected = (phase: 'plan' | 'live') => [
+      ...(ofFirst.includes(phase) ? ['standby: rule:REBUILD:db02'] : []),
+      ...(ofSecond.includes(phase) ? ['second: rule:REBUILD:db02:second'] : []),
+    ];
+    expect([keysIn('plan'), keysIn('live')]).toEqual([expected('plan'), expected('live')]);
   });
 
   it('have keys of their own also where they were asked for in several judgements, and are the same otherwise', () => {
@@ -425,6 +448,12 @@ describe('what relations say of an undo', () => {
     expect(worseThanUndoPlan(findings, found, found)).toEqual([]);
     expect(worseThanUndoPlan(findings, found, findings)).toEqual([]);
     expect(worseThanUndoPlan([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'block')], [])).toHaveLength(1);
+  });
+
+  it('is worse where its plan has left to people afterwards what now has to come before the start, as by another profile', () => {
+    const asked = [findingAbout('RAISE', 'step')];
+    const found = findingsOfUndo({ findings: asked, steps });
+    expect(worseThanUndoPlan(asked, found, findingsOfUndo({ findings: asked, steps: [stepAbout('RAISE', 'live')] }))).toEqual(found);
   });
 });
 
