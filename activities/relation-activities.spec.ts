@@ -237,6 +237,15 @@ describe('a run', () => {
     expect(await judge(lab, plan, 'recheck')).toMatchObject({ against: [], steps: [] });
   });
 
+  it('has a step of its own for a relation that asks only later for what another one with the same peer may have asked for in the plan', async () => {
+    const lab = await relationLab([STANDBY, { ...STANDBY, name: 'standby-later', profile: 'later' }]);
+    const value = { value: { marker: 'position', of: 'peer', at: 'now' }, equals: '9' } as const;
+    lab.profiles = [madeUpProfile([REBUILD]), madeUpProfile([{ ...REBUILD, phases: ['live'], when: [value] }], { name: 'later' })];
+    const plan = await planOf(lab, [findingAbout('REBUILD', 'step')]);
+    await lab.catalog.recordReadings('run_1:live', [sideOf({ position: readValue('9') }, { relation: 'standby-later' })]);
+    expect((await judge(lab, plan, 'live')).steps).toMatchObject([{ key: 'rule:REBUILD:db02:standby-later', relation: 'standby-later' }]);
+  });
+
   it('stops where its profile was changed since the plan', async () => {
     const lab = await relationLab([STANDBY]);
     const plan = await planOf(lab, [findingAbout('PEER_AHEAD', 'block')]);

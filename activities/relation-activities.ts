@@ -170,10 +170,12 @@ export class RelationCalls implements RelationActivities {
     return (await this.relations.judgedIn(plan, moment)).map(({ pair }) => pair);
   }
 
-  private async judge(pairs: readonly RelationPair[], { recoveryPoint }: RestorePlanBody, occasion: string, phase: RulePhase): Promise<RelationJudgement> {
+  private async judge(pairs: readonly RelationPair[], plan: RestorePlanBody, occasion: string, phase: RulePhase): Promise<RelationJudgement> {
     const { catalog } = this.deps;
+    const { recoveryPoint } = plan;
     const [present, captured] = await Promise.all([catalog.readingsOf(occasion), catalog.markersOf(recoveryPoint.id)]);
-    return judgeRelations(pairs, { phase, present, captured, pointInTime: recoveryPoint.pointInTime, now: new Date() });
+    const state = { phase, present, captured, pointInTime: recoveryPoint.pointInTime, now: new Date() };
+    return judgeRelations(pairs, state, await this.relations.plannedIn(plan));
   }
 
   private async planOf(planId: string): Promise<RestorePlanBody> {

@@ -104,10 +104,10 @@ describe('the search for a recovery point that the peers accept', () => {
   it('passes over what blocks and what is not known, and says what each was refused for', () => {
     const { found, tried } = of([at(5), at(null), at(7), at(3)], at(6));
     expect(found).toMatchObject({ point: { id: 'rp_2' }, verdict: 'free' });
-    expect(tried.map(({ point, because }) => [point.generation, [...new Set(because.map(({ code }) => code))]])).toEqual([
-      [4, ['PEER_AHEAD']],
-      [3, ['MARKER_NOT_CAPTURED']],
-      [2, []],
+    expect(tried.map(({ point, verdict, because }) => [point.generation, verdict, [...new Set(because.map(({ code }) => code))]])).toEqual([
+      [4, 'refused', ['PEER_AHEAD']],
+      [3, 'refused', ['MARKER_NOT_CAPTURED']],
+      [2, 'free', []],
     ]);
   });
 

@@ -123,6 +123,18 @@ describe('judging an estate', () => {
     expect(isJudged(relations, name)).toBe(isInTheWay);
   });
 
+  it.each<[string, Relation, readonly string[]]>([
+    ['several hold copies', relation('abc', 'a', ['b', 'c']), ['a', 'b', 'c']],
+    ['several are needed, by rules', relation('abc', 'a', ['b', 'c'], { type: 'depends-on' }), ['a']],
+    ['several are needed', relation('abc', 'a', ['b', 'c'], { type: 'depends-on', profile: null }), []],
+  ])('judges those that a relation says anything of, and nobody else: %s', (_what, one, names) => {
+    expect(['a', 'b', 'c', 'd'].filter((name) => isJudged([one], name))).toEqual(names);
+  });
+
+  it('has nothing to say of a server without relations', () => {
+    expect(shown([relation('ab', 'a', ['b'])], [state('srv_d', {})])).toEqual([['srv_d', 'ok', []]]);
+  });
+
   it('says of a peer that is declared from the other side alone that it is not known', () => {
     expect(shown([relation('ca', 'c', ['a']), relation('ad', 'a', ['d'], { type: 'depends-on', profile: null })], [state('srv_a', {})])).toEqual([
       ['srv_a', 'unknown', ['RELATION_ONE_WAY c']],

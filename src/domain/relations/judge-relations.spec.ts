@@ -11,8 +11,8 @@ import {
   sideOf,
 } from '../../../test/support/made-up-relations';
 import type { Finding } from '../../contracts/plan';
-import type { Profile } from '../../contracts/profile';
-import type { PlannedRelation } from '../../contracts/reading';
+import type { Profile, Rule } from '../../contracts/profile';
+import type { PlannedRelation, PlannedRelationStep } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import {
   findingsOfUndo,
@@ -21,11 +21,12 @@ import {
   standingAgainst,
   unjudgedFindings,
   warningsOf,
+  withOwnKeys,
   worseThan,
   worseThanUndoPlan,
   type JudgedState,
 } from './judge-relations';
-import { judgedPairs } from './pairs';
+import { hasRules, judgedPairs } from './pairs';
 
 const pairsOf = (relations: readonly Relation[], ...profiles: readonly Profile[]) =>
   judgedPairs(relations, 'db01', new Map(profiles.map((profile) => [profile.name, profile])));
@@ -39,11 +40,14 @@ const state = (more: Partial<JudgedState> = {}): JudgedState => ({
 });
 const judge = (relations: readonly Relation[], profile = madeUpProfile(), more: Partial<JudgedState> = {}) =>
   judgeRelations(pairsOf(relations, profile), state(more));
+const peerNamed = (server: string) => ({ server, address: null });
+const stepAbout = (code: string, when: 'quarantine' | 'live', peer = 'db02') =>
+  ({ key: `rule:${code}:${peer}`, code, title: `Do ${code}`, argv: null, on: 'server', when, relation: 'standby', peer }) as const;
 const verdicts = (findings: readonly Finding[]) => findings.map(({ severity, code, relation }) => `${severity} ${code} ${relation?.name} ${relation?.peer}`);
 
 describe('all relations of a server', () => {
   it('are judged each by what was read for it, and every finding says of which relation it is', () => {
-    const relations = [madeUpRelation(), madeUpRelation({ name: 'other', peers: [{ server: 'db03', address: null }] })];
+    const relations = [madeUpRelation(), madeUpRelation({ name: 'other', peers: [peerNamed('db03')] })];
     const { findings } = judge(relations, madeUpProfile(), {
       present: [sideOf({ position: readValue('9'), words: readValue('hello') }), sideOf({ position: readValue('3') }, { relation: 'other', peer: 'db03' })],
       captured: [
@@ -109,10 +113,52 @@ describe('steps of two relations with one peer', () => {
     expect(keys([...both].slice(0, 1))).toEqual(['rule:REBUILD:db02']);
   });
 
-  it('are short where the other relation could not ask for such a step', () => {
-    const relations = [madeUpRelation({ profile: 'harmless' }), madeUpRelation({ name: 'second' })];
-    const pairs = pairsOf(relations, madeUpProfile([REBUILD]), madeUpProfile([madeUpRule('REBUILD')], { name: 'harmless' }));
-    expect(judgeRelations(pairs, state({ present: both, captured })).steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02']);
+  it.each([
+    ['a rule of that name without a step', [madeUpRule('REBUILD')], 'rule:REBUILD:db02'],
+    ['a step of another name', [{ ...REBUILD, code: 'FENCE' }, madeUpRule('REBUILD')], 'rule:REBUILD:db02'],
+    ['such a step, beside other rules', [madeUpRule('AHEAD'), REBUILD, madeUpRule('WORDS')], 'rule:REBUILD:db02:second'],
+  ])('are short unless the other relation may ask for a step of the same name: it has %s', (_what, rules, key) => {
+    const relations = [madeUpRelation({ profile: 'first' }), madeUpRelation({ name: 'second' })];
+    const pairs = pairsOf(relations, madeUpProfile([REBUILD]), madeUpProfile(rules, { name: 'first' }));
+    const { steps } = judgeRelations(pairs, state({ present: both, captured }));
+    expect(steps.filter(({ relation }) => relation === 'second').map((step) => step.key)).toEqual([key]);
+  });
+
+  it('are short where the other one has another peer, and for each peer of one relation', () => {
+    const relations = [madeUpRelation({ peers: ['db02', 'db03'].map(peerNamed) }), madeUpRelation({ name: 'second', peers: [peerNamed('db04')] })];
+    const places = relations.flatMap(({ name, peers }) => peers.map(({ server }) => ({ relation: name, peer: server })));
+    const { steps } = judge(relations, madeUpProfile([REBUILD]), {
+      present: places.map((place) => sideOf({ position: readValue('9') }, place)),
+      captured: places.map((place) => sideOf({ position: readValue('7') }, { ...place, of: 'server' })),
+    });
+    expect(steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02', 'rule:REBUILD:db03', 'rule:REBUILD:db04']);
+  });
+
+  it.each<[string, Rule['phases'], Rule['phases']]>([
+    ['both of them', ['plan', 'live'], ['plan', 'live']],
+    ['the other one only in the plan', ['plan'], ['plan', 'live']],
+    ['the other one only later', ['live'], ['plan', 'live']],
+    ['it only later', ['plan', 'live'], ['live']],
+    ['each in a phase of its own', ['plan'], ['live']],
+  ])('are the same in every phase, whoever is judged in it: the step is asked for by %s', (_what, ofFirst, ofSecond) => {
+    const asking = (name: string, phases: Rule['phases']) => madeUpProfile([{ ...REBUILD, phases }], { name });
+    const relations = [madeUpRelation({ profile: 'first' }), madeUpRelation({ name: 'second' })];
+    const pairs = pairsOf(relations, asking('first', ofFirst), asking('made-up', ofSecond));
+    const keysIn = (phase: 'plan' | 'live') => {
+      const judged = pairs.filter(({ profile }) => hasRules(profile, phase));
+      return judgeRelations(judged, state({ phase, present: both, captured }), pairs).steps.map(({ relation, key }) => `${relation}: ${key}`);
+    };
+    const expected = (phase: 'plan' | 'live') => [
+      ...(ofFirst.includes(phase) ? ['standby: rule:REBUILD:db02'] : []),
+      ...(ofSecond.includes(phase) ? ['second: rule:REBUILD:db02:second'] : []),
+    ];
+    expect([keysIn('plan'), keysIn('live')]).toEqual([expected('plan'), expected('live')]);
+  });
+
+  it('have keys of their own also where they were asked for in several judgements, and are the same otherwise', () => {
+    const step = (relation: string, peer = 'db02') => ({ ...stepAbout('REBUILD', 'live', peer), relation });
+    const asked: readonly PlannedRelationStep[] = [step('first'), step('second'), step('third'), step('first', 'db03')];
+    expect(withOwnKeys(asked)).toEqual([asked[0], { ...asked[1], key: 'rule:REBUILD:db02:second' }, { ...asked[2], key: 'rule:REBUILD:db02:third' }, asked[3]]);
   });
 });
 
@@ -127,13 +173,14 @@ describe('what no rules judge', () => {
   });
 
   it('is not known of servers that hold copies of each other, for each peer; a dependency alone says nothing', () => {
-    const peers = [
-      { server: 'db02', address: null },
-      { server: 'db03', address: null },
-    ];
+    const peers = ['db02', 'db03'].map(peerNamed);
     expect(verdicts(unjudged([madeUpRelation({ profile: null, peers })]))).toEqual([
       'unknown RELATION_NOT_JUDGED standby db02',
       'unknown RELATION_NOT_JUDGED standby db03',
+    ]);
+    expect(unjudged([madeUpRelation({ profile: null, peers })])).toMatchObject([
+      { message: expect.stringContaining('"db01" replicates with "db02", "db03", and'), evidence: [] },
+      { evidence: [] },
     ]);
     expect(unjudged([madeUpRelation({ profile: null, type: 'member-of' })])[0]?.message).toContain('is a member with');
     expect(unjudged([madeUpRelation({ profile: null, type: 'depends-on' })])).toEqual([]);
@@ -142,7 +189,7 @@ describe('what no rules judge', () => {
   it('is not known while its profile is not there, also of a dependency that names one', () => {
     const gone = unjudged([madeUpRelation({ profile: 'gone', type: 'depends-on' })]);
     expect(gone).toMatchObject([{ code: 'PROFILE_NOT_FOUND', severity: 'unknown', relation: { name: 'standby', peer: 'db02', profile: 'gone' } }]);
-    expect(gone[0]?.message).toContain('"gone"');
+    expect(gone[0]?.message).toMatch(/"gone".* is not there \(relation "standby"\)/);
   });
 
   it('is not known while the file of its profile is broken, with the first lines of what is wrong there', () => {
@@ -152,7 +199,7 @@ describe('what no rules judge', () => {
       { profile: 'made-up', errors },
     ];
     expect(unjudged([madeUpRelation()], { byName: new Set(), problems })).toMatchObject([
-      { code: 'PROFILE_INVALID', severity: 'unknown', evidence: errors.slice(0, 5) },
+      { code: 'PROFILE_INVALID', severity: 'unknown', message: expect.stringContaining(' was not loaded '), evidence: errors.slice(0, 5) },
     ]);
     expect(unjudged([madeUpRelation()], { byName: new Set(['made-up']), problems: problems.slice(0, 1) })).toEqual([]);
     expect(unjudged([madeUpRelation()], { byName: new Set(), problems: problems.slice(0, 1) })).toMatchObject([{ code: 'PROFILE_NOT_FOUND', evidence: [] }]);
@@ -164,10 +211,13 @@ describe('what no rules judge', () => {
   });
 
   it('says that a peer out of service was not asked, and of each that could not work meanwhile', () => {
-    expect(verdicts(unjudged([madeUpRelation()], profiles, new Set(['db02'])))).toEqual(['warn PEER_DECOMMISSIONED standby db02']);
+    const retired = unjudged([madeUpRelation()], profiles, new Set(['db02']));
+    expect(verdicts(retired)).toEqual(['warn PEER_DECOMMISSIONED standby db02']);
+    expect(retired[0]?.evidence).toEqual([]);
     const needs = (server: string, more: Partial<Relation> = {}) =>
-      madeUpRelation({ name: `${server}-needs`, type: 'depends-on', server, peers: [{ server: 'db01', address: null }], profile: null, ...more });
-    const [finding, ...rest] = unjudged([needs('web01'), needs('app01'), needs('soft01', { strength: 'soft' })]);
+      madeUpRelation({ name: `${server}-needs`, type: 'depends-on', server, peers: ['db01', 'db03'].map(peerNamed), profile: null, ...more });
+    const other = needs('other01', { peers: [peerNamed('db03')] });
+    const [finding, ...rest] = unjudged([needs('web01'), needs('app01'), needs('soft01', { strength: 'soft' }), other]);
     expect(rest).toEqual([]);
     expect(finding).toMatchObject({
       code: 'DEPENDANTS_INTERRUPTED',
@@ -175,26 +225,37 @@ describe('what no rules judge', () => {
       evidence: [expect.stringContaining('web01'), expect.stringContaining('app01')],
     });
     expect(finding?.message).toMatch(/app01.*web01.*cannot work without "db01"/);
-    expect(finding?.message).not.toContain('soft01');
+    expect(finding?.message).not.toMatch(/soft01|other01/);
     expect(finding?.relation).toBeUndefined();
   });
 
   it('is not known where only the other side is declared, and known where both are', () => {
-    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [{ server: 'db01', address: null }] });
+    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [peerNamed('db01')] });
     expect(verdicts(unjudged([back]))).toEqual(['unknown RELATION_ONE_WAY back db02']);
     expect(unjudged([back, madeUpRelation()])).toEqual([]);
     expect(unjudged([{ ...back, type: 'depends-on', strength: 'soft' }])).toEqual([]);
+    expect(unjudged([back])[0]?.evidence).toEqual([]);
+  });
+
+  it.each<[string, Relation, boolean]>([
+    ['a relation of the server with another one', madeUpRelation({ peers: [peerNamed('db03')] }), true],
+    ['a relation of another server with that one', madeUpRelation({ server: 'db03' }), true],
+    ['a relation of the server with that one and others', madeUpRelation({ peers: ['db03', 'db02', 'db04'].map(peerNamed) }), false],
+  ])('is not known where the other side has a relation with several servers, unless this one has one with it: %s', (_what, own, isOneWay) => {
+    const back = madeUpRelation({ name: 'back', server: 'db02', peers: ['db01', 'db05'].map(peerNamed) });
+    expect(verdicts(unjudged([own, back]))).toEqual(isOneWay ? ['unknown RELATION_ONE_WAY back db02'] : []);
   });
 
   it.each<[string, Partial<Relation>, string | null, boolean]>([
     ['a need without a profile', { type: 'depends-on', profile: null }, 'made-up', true],
+    ['a need without a profile, where the other side names none either', { type: 'depends-on', profile: null }, null, true],
     ['a need by other rules, such as of clocks', { type: 'depends-on', profile: 'clock' }, 'made-up', true],
     ['a need by the same rules', { type: 'depends-on' }, 'made-up', false],
     ['a need by rules, where the other side names none', { type: 'depends-on', profile: 'clock' }, null, false],
     ['copies, by other rules', { profile: 'clock' }, 'made-up', false],
     ['copies without a profile, which is told of by itself', { profile: null }, 'made-up', false],
   ])('is not known where the server has, beside the relation of the other side, no more than %s: %#', (_what, own, profile, isOneWay) => {
-    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [{ server: 'db01', address: null }], profile });
+    const back = madeUpRelation({ name: 'back', server: 'db02', peers: [peerNamed('db01')], profile });
     const found = unjudged([madeUpRelation(own), back], { ...profiles, byName: new Set(['made-up', 'clock']) });
     expect(verdicts(found).includes('unknown RELATION_ONE_WAY back db02')).toBe(isOneWay);
   });
@@ -202,6 +263,11 @@ describe('what no rules judge', () => {
 
 const open = (leavesOpen: readonly string[], more: Partial<Finding> = {}) => findingAbout('PEER_UNKNOWN', 'unknown', { leavesOpen, ...more });
 const other = (name: string, peer: string) => ({ relation: { name, peer, profile: 'made-up' } });
+/** Such as that nothing makes a peer anew that was to be: it may be in no relation. */
+function ofNoRelation(finding: Finding): Finding {
+  const { relation: _, ...rest } = finding;
+  return rest;
+}
 
 describe('what stands against going on', () => {
   it('is what blocks and what is not known, unless the same was accepted about the same peer of the same relation', () => {
@@ -211,6 +277,12 @@ describe('what stands against going on', () => {
     expect(standingAgainst(found, [findingAbout('AHEAD', 'block', other('standby', 'db03')), open(['AHEAD'], other('second', 'db02'))])).toEqual(
       found.slice(0, 2),
     );
+  });
+
+  it('is accepted as the same where it is of no relation, and not by one of a relation, nor the other way round', () => {
+    const [alone, related] = [ofNoRelation(findingAbout('ALONE', 'block')), findingAbout('ALONE', 'block')];
+    expect(standingAgainst([alone, related], [alone])).toEqual([related]);
+    expect(standingAgainst([alone, related], [related])).toEqual([alone]);
   });
 
   it('is not accepted by a finding of the same code that was no more than a warning, a step or fine', () => {
@@ -252,6 +324,9 @@ describe('what is not known in a run', () => {
     expect(stands(unread(['peer.context.now', 'peer.entries.now']), ...planned)).toBe(true);
     expect(stands(unread(['peer.entries.now'], other('second', 'db02')), ...planned)).toBe(true);
     expect(notProven({ findings: [unread(['peer.context.now'])], steps: [] }, 'live', { findings: planned })).toHaveLength(1);
+    // Nobody has accepted what names nothing either.
+    expect(stands(unread([]))).toBe(true);
+    expect(stands(unread([]), ...planned)).toBe(false);
   });
 
   it('is accepted whatever it is where nothing of that peer was known: a peer that does not answer keeps no server from coming back', () => {
@@ -259,6 +334,7 @@ describe('what is not known in a run', () => {
     expect(stands(unread(['peer.context.now']), silent)).toBe(false);
     expect(stands(unread(['peer.context.now'], other('standby', 'db03')), silent)).toBe(true);
     expect(stands(unread(['peer.context.now'], { code: 'SERVER_UNKNOWN' }), silent)).toBe(true);
+    expect(stands(unread(['peer.context.now']), unread(['peer.words.now'], { message: 'for another reason' }), silent)).toBe(false);
     // That nothing is known now does not matter.
     expect(stands(unread(['peer.context.now'], { nothingKnown: true }), unread(['peer.entries.now']))).toBe(true);
   });
@@ -270,9 +346,6 @@ describe('what is not known in a run', () => {
 });
 
 describe('what a part of a run has not proven', () => {
-  const stepOf = (code: string, when: 'quarantine' | 'live', peer = 'db02') =>
-    ({ key: `rule:${code}:${peer}`, code, title: `Do ${code}`, argv: null, on: 'server', when, relation: 'standby', peer }) as const;
-
   /** A plan whose relations are asked in both parts of its run. */
   const asked = (findings: readonly Finding[] = [], asksIn?: readonly ('quarantine' | 'live')[]) => ({
     findings,
@@ -291,14 +364,14 @@ describe('what a part of a run has not proven', () => {
       findingAbout('OLD', 'warn'),
       findingAbout('FINE', 'ok'),
     ];
-    const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine'), stepOf('LATER', 'live')] };
+    const said = { findings, steps: [stepAbout('CLOCK_OFF', 'quarantine'), stepAbout('LATER', 'live')] };
     expect(notProven(said, 'quarantine', asked())).toEqual(findings.slice(0, 2));
     expect(notProven(said, 'live', asked())).toEqual(findings.slice(0, 3));
   });
 
   it('is not settled by a plan that has promised the step, only by one in which the same was accepted as what it is', () => {
     const findings = [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')];
-    const said = { findings, steps: [stepOf('CLOCK_OFF', 'quarantine')] };
+    const said = { findings, steps: [stepAbout('CLOCK_OFF', 'quarantine')] };
     expect(notProven(said, 'quarantine', asked(findings))).toEqual(findings.slice(1));
   });
 
@@ -308,16 +381,28 @@ describe('what a part of a run has not proven', () => {
       findingAbout('CLOCK_OFF', 'step', other('standby', 'db03')),
       findingAbout('CLOCK_OFF', 'step', other('second', 'db02')),
     ];
-    const steps = [stepOf('CLOCK_OFF', 'quarantine'), stepOf('CLOCK_OFF', 'live', 'db03'), { ...stepOf('CLOCK_OFF', 'live'), relation: 'second' }];
+    const steps = [stepAbout('CLOCK_OFF', 'quarantine'), stepAbout('CLOCK_OFF', 'live', 'db03'), { ...stepAbout('CLOCK_OFF', 'live'), relation: 'second' }];
     expect(notProven({ findings, steps }, 'quarantine', asked())).toEqual(findings.slice(0, 1));
     // Whoever would do it is not known: it is not proven.
     expect(notProven({ findings, steps: [] }, 'quarantine', asked())).toEqual(findings);
   });
 
   it('asks nothing of relations that the run has not asked, as in plans of earlier versions', () => {
-    const said = { findings: [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')], steps: [stepOf('CLOCK_OFF', 'quarantine')] };
+    const said = { findings: [findingAbout('AHEAD', 'block'), findingAbout('CLOCK_OFF', 'step')], steps: [stepAbout('CLOCK_OFF', 'quarantine')] };
     expect(notProven(said, 'quarantine', asked([], ['live']))).toEqual(said.findings.slice(0, 1));
     expect(notProven(said, 'quarantine', { findings: [] })).toEqual(said.findings.slice(0, 1));
+    expect(notProven(said, 'quarantine', { findings: [], relations: [PLANNED_RELATION] })).toEqual(said.findings.slice(0, 1));
+    expect(notProven({ findings: [ofNoRelation(findingAbout('CLOCK_OFF', 'step'))], steps: [] }, 'quarantine', { findings: [] })).toEqual([]);
+  });
+
+  it('asks of a relation with one peer what the run has asked it, and nothing of its other peers, of other relations with that peer, or of no relation', () => {
+    const asksOf = (name: string, peer: string): PlannedRelation => ({ ...PLANNED_RELATION, name, peer, asksIn: ['quarantine'] });
+    const asked = findingAbout('CLOCK_OFF', 'step');
+    const findings = [asked, { ...asked, ...other('standby', 'db03') }, { ...asked, ...other('second', 'db02') }, ofNoRelation(asked)];
+    const said = { findings, steps: [] };
+    expect(notProven(said, 'quarantine', { findings: [], relations: [asksOf('standby', 'db02')] })).toEqual([asked]);
+    expect(notProven(said, 'quarantine', { findings: [], relations: [asksOf('second', 'db03'), asksOf('standby', 'db02')] })).toEqual([asked]);
+    expect(notProven(said, 'quarantine', { findings: [], relations: [asksOf('second', 'db03')] })).toEqual([]);
   });
 
   it('leaves warnings to be seen, but that a profile is experimental', () =>
@@ -327,11 +412,9 @@ describe('what a part of a run has not proven', () => {
 });
 
 describe('what relations say of an undo', () => {
+  const steps = [stepAbout('RAISE', 'quarantine'), stepAbout('REBUILD', 'live')];
+
   it('has steps that nobody carries out: what has to come before the start is against it, what comes after is left to people', () => {
-    const steps = [
-      { key: 'rule:RAISE:db02', code: 'RAISE', title: 'Raise the serial.', argv: null, on: 'server', when: 'quarantine', relation: 'standby', peer: 'db02' },
-      { key: 'rule:REBUILD:db02', code: 'REBUILD', title: 'Rebuild db02.', argv: null, on: 'peer', when: 'live', relation: 'standby', peer: 'db02' },
-    ] as const;
     const findings = [
       findingAbout('RAISE', 'step', { remedy: 'Or do not.' }),
       findingAbout('REBUILD', 'step'),
@@ -340,23 +423,37 @@ describe('what relations say of an undo', () => {
     ];
     const found = findingsOfUndo({ findings, steps });
     expect(found.map(({ code, severity }) => `${code} ${severity}`)).toEqual(['RAISE block', 'REBUILD warn', 'AHEAD block', 'FINE ok']);
-    expect(found[0]?.remedy).toMatch(/"Raise the serial\." would have to be done before the server starts\..* Or do not\.$/);
-    expect(found[1]?.remedy).toMatch(/do it yourself: Rebuild db02\.$/);
+    expect(found[0]?.remedy).toMatch(/"Do RAISE" would have to be done before the server starts\..* Or do not\.$/);
+    expect(found[1]?.remedy).toMatch(/do it yourself: Do REBUILD$/);
     expect(found.slice(2)).toEqual(findings.slice(2));
   });
 
+  it.each([
+    ['what blocks under the name of a step', findingAbout('REBUILD', 'block')],
+    ['what is fine under the name of one', findingAbout('RAISE', 'ok')],
+    ['a step of another relation', findingAbout('REBUILD', 'step', other('second', 'db02'))],
+    ['a step about another peer', findingAbout('REBUILD', 'step', other('standby', 'db03'))],
+    ['a step about no relation', ofNoRelation(findingAbout('REBUILD', 'step'))],
+  ])('leaves as it is what has no step of its own: %s', (_what, finding) => expect(findingsOfUndo({ findings: [finding], steps })).toEqual([finding]));
+
   it('is worse right before it than in its plan where that does not name it, also what is only left to people', () => {
-    const steps = [
-      { key: 'rule:REBUILD:db02', code: 'REBUILD', title: 'Rebuild db02.', argv: null, on: 'peer', when: 'live', relation: 'standby', peer: 'db02' },
-    ] as const;
-    const findings = [findingAbout('REBUILD', 'step'), findingAbout('OLD', 'warn')];
+    const findings = [findingAbout('RAISE', 'step'), findingAbout('REBUILD', 'step'), findingAbout('OLD', 'warn')];
     const found = findingsOfUndo({ findings, steps });
-    expect(worseThanUndoPlan(findings, found, [])).toEqual(found.slice(0, 1));
-    expect(worseThanUndoPlan(findings, found, [findingAbout('REBUILD', 'warn', other('standby', 'db03'))])).toEqual(found.slice(0, 1));
+    expect(worseThanUndoPlan(findings, found, [])).toEqual(found.slice(0, 2));
+    const elsewhere = [findingAbout('RAISE', 'block', other('second', 'db02')), findingAbout('REBUILD', 'warn', other('standby', 'db03'))];
+    expect(worseThanUndoPlan(findings, found, elsewhere)).toEqual(found.slice(0, 2));
+    expect(worseThanUndoPlan(findings, found, found.slice(0, 1))).toEqual(found.slice(1, 2));
+    expect(worseThanUndoPlan(findings, found, found.slice(1))).toEqual(found.slice(0, 1));
     // As it is now, and as earlier versions have planned it.
     expect(worseThanUndoPlan(findings, found, found)).toEqual([]);
     expect(worseThanUndoPlan(findings, found, findings)).toEqual([]);
     expect(worseThanUndoPlan([findingAbout('AHEAD', 'block')], [findingAbout('AHEAD', 'block')], [])).toHaveLength(1);
+  });
+
+  it('is worse where its plan has left to people afterwards what now has to come before the start, as by another profile', () => {
+    const asked = [findingAbout('RAISE', 'step')];
+    const found = findingsOfUndo({ findings: asked, steps });
+    expect(worseThanUndoPlan(asked, found, findingsOfUndo({ findings: asked, steps: [stepAbout('RAISE', 'live')] }))).toEqual(found);
   });
 });
 

@@ -25,19 +25,18 @@ export interface RelationJudgement {
   readonly steps: readonly PlannedRelationStep[];
 }
 
-/** Every pair by its profile, in their order. */
-export function judgeRelations(pairs: readonly RelationPair[], state: JudgedState): RelationJudgement {
+/**
+ * Every pair by its profile, in their order.
+ *
+ * @param all that the server is judged by in any phase, with these among them: by what they may ask for, steps have their keys
+ */
+export function judgeRelations(pairs: readonly RelationPair[], state: JudgedState, all = pairs): RelationJudgement {
   const readings = readingsByPair(state);
-  const judged = pairs.map((pair, index) => judgePair(pair, pairs.slice(0, index), state, readings.get(pairKey(pair.relation.name, pair.peer.server)) ?? {}));
+  const judged = pairs.map((pair) => judgePair(pair, all, state, readings.get(pairKey(pair.relation.name, pair.peer.server)) ?? {}));
   return { findings: judged.flatMap(({ findings }) => findings), steps: judged.flatMap(({ steps }) => steps) };
 }
 
-function judgePair(
-  pair: RelationPair,
-  earlier: readonly RelationPair[],
-  { phase, pointInTime, now }: JudgedState,
-  readings: MarkerReadings,
-): RelationJudgement {
+function judgePair(pair: RelationPair, all: readonly RelationPair[], { phase, pointInTime, now }: JudgedState, readings: MarkerReadings): RelationJudgement {
   const { relation, peer, profile } = pair;
   const context: JudgeContext = { phase, parameters: relation.parameters, server: relation.server, peer: peer.server, readings, pointInTime, now };
   const about = { name: relation.name, peer: peer.server, profile: profile.name };
@@ -46,7 +45,7 @@ function judgePair(
     findings: findings.map((finding) => ({ ...finding, relation: about })),
     steps: planSteps(profile, context, findings).map((step) => ({
       ...step,
-      key: keyOf(step.code, pair, earlier, phase),
+      key: keyOf(step.code, pair, all),
       relation: relation.name,
       peer: peer.server,
     })),
@@ -74,12 +73,12 @@ function readingsByPair({ present, captured }: JudgedState): ReadonlyMap<string,
 
 /**
  * Two relations with one peer may ask for a step of the same name: that of the later one has the name of its relation, too, whether or not the earlier one asks for it
- * this time. What a plan shows and what is judged again later has to be the same step.
+ * this time, or in this phase. What a plan shows and what is judged again later has to be the same step, and must not hide what the other one asks for only then.
  */
-function keyOf(code: string, { relation, peer }: RelationPair, earlier: readonly RelationPair[], phase: RulePhase): PlannedRelationStep['key'] {
-  const mayAsk = ({ rules }: RelationPair['profile']): boolean => rules.some((rule) => rule.code === code && rule.step !== null && rule.phases.includes(phase));
-  const isTaken = earlier.some((other) => other.peer.server === peer.server && mayAsk(other.profile));
-  return isTaken ? `rule:${code}:${peer.server}:${relation.name}` : `rule:${code}:${peer.server}`;
+function keyOf(code: string, { relation, peer }: RelationPair, all: readonly RelationPair[]): PlannedRelationStep['key'] {
+  const mayAsk = ({ rules }: RelationPair['profile']): boolean => rules.some((rule) => rule.code === code && rule.step !== null);
+  const [first = relation.name] = all.filter((other) => other.peer.server === peer.server && mayAsk(other.profile)).map((other) => other.relation.name);
+  return first === relation.name ? `rule:${code}:${peer.server}` : `rule:${code}:${peer.server}:${relation.name}`;
 }
 
 /** Of steps that were asked for in several judgements. */
@@ -205,8 +204,11 @@ function isAccepted(finding: Finding, accepted: readonly Finding[]): boolean {
   const known = accepted.filter((one) => covers(one, finding));
   const { notKnown } = finding;
   if (known.length === 0 || notKnown === undefined) return known.length > 0;
-  if (known.some((one) => one.notKnown === undefined || one.nothingKnown === true)) return true;
-  const named = new Set(known.flatMap((one) => one.notKnown ?? []));
+  const named = new Set<string>();
+  for (const one of known) {
+    if (one.notKnown === undefined || one.nothingKnown === true) return true;
+    for (const name of one.notKnown) named.add(name);
+  }
   return notKnown.every((name) => named.has(name));
 }
 
@@ -257,13 +259,14 @@ export const findingsOfUndo = ({ findings, steps }: RelationJudgement): readonly
   });
 
 /**
- * What stands in the way right before an undo: what is worse than its plan says; and what is left to people now, and its plan does not name. `found`: of
- * `findingsOfUndo`, made from the `asked`. A plan of an earlier version has it as a step.
+ * What stands in the way right before an undo: what is worse than its plan says; and what is left to people now, and its plan does not name, or only as what comes
+ * afterwards. `found`: of `findingsOfUndo`, made from the `asked`. A plan of an earlier version has it as a step.
  */
 export function worseThanUndoPlan(asked: readonly Finding[], found: readonly Finding[], planned: readonly Finding[]): readonly Finding[] {
   const steps = asked.filter(({ severity }) => severity === 'step');
   const isStep = (finding: Finding): boolean => steps.some((step) => isSame(step, finding));
-  return [...worseThan(found, planned).filter((one) => !isStep(one)), ...found.filter((one) => isStep(one) && !planned.some((known) => isSame(known, one)))];
+  const isPlanned = (finding: Finding): boolean => planned.some((known) => (known.severity === 'step' ? isSame(known, finding) : covers(known, finding)));
+  return [...worseThan(found, planned).filter((one) => !isStep(one)), ...found.filter((one) => isStep(one) && !isPlanned(one))];
 }
 
 /** The same rule about the same peer. */
