@@ -216,7 +216,6 @@ export class Relations {
     return (await this.deps.catalog.readingsOf(occasionOf(undoes, 'recheck'))).filter(({ of }) => of === 'server');
   }
 
-  /** Names of those that belong to a set and are not restored. */
   /** Members that were to be made anew from the server, and are not. */
   private async leftAlone(serverId: string, { id }: SetOfPlan, pairs: readonly RelationPair[], steps: RelationJudgement['steps']): Promise<readonly Finding[]> {
     const { catalog } = this.deps;
