@@ -26,7 +26,10 @@ import {
   type PricedPoint,
   type SearchedIn,
   type SearchOfSets,
+  type SetMember,
+  type SharedSet,
 } from '../src/domain/relations/compatible-words';
+import type { CandidatePoint } from '../src/domain/relations/restored-together';
 import type { Relations } from './relations';
 
 /** Looks for recovery points that the peers of a server would accept, by what was read of them for a plan. */
@@ -36,7 +39,7 @@ export class CompatiblePoints {
     private readonly relations: Relations,
   ) {}
 
-  /** The newest one, not younger than the incident. Throws `NO_COMPATIBLE_RECOVERY_POINT`. */
+  /** The newest one, not younger than the incident. Throws `NO_COMPATIBLE_RECOVERY_POINT`; `NO_RECOVERY_POINT` where there is no usable one. */
   async newest(
     server: ServerRecord,
     {
@@ -123,15 +126,16 @@ export class CompatiblePoints {
     // More than that cannot be restored together.
     if (replicas.length === 0 || replicas.length >= MAX_RESTORE_SET) return null;
     const { basis, points, setId, steps, passedOver, unjudged } = await this.relations.agreeingPoints([serverName, ...replicas], incidentAt, judgedBy.now);
-    const [own] = points;
+    const [own, ...others] = points;
     if (own === undefined || (basis !== 'freeze' && basis !== 'readings')) return { set: null, passedOver };
     const point = await this.imageOf(own.id);
     // Peers that are no part of it stay as they are: they are judged as for a restore of this server alone.
     const outside = { ...judgedBy, pairs: judgedBy.pairs.filter(({ peer }) => !replicas.includes(peer.server)) };
     const { verdict, because } = tryPoint(point, await this.catalog.markersOf(point.id), outside);
-    const set = {
+    const memberOf = ({ server, id, pointInTime }: CandidatePoint): SetMember => ({ server, recoveryPointId: id, pointInTime });
+    const set: SharedSet = {
       id: setId,
-      members: points.map(({ server, id, pointInTime }) => ({ server, recoveryPointId: id, pointInTime })),
+      members: [memberOf(own), ...others.map(memberOf)],
       basis,
       steps,
       unjudged,

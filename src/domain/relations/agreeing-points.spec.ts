@@ -5,7 +5,7 @@ import { profileSchema } from '../../contracts/api/profile';
 import type { MarkerReading, Profile } from '../../contracts/profile';
 import type { SideReadings } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
-import { chooseAgreeingPoints, type SetChoice, type SetServer } from './agreeing-points';
+import { chooseAgreeingPoints, MAX_COMBINATIONS, MAX_JUDGEMENTS, setServer, type SetChoice, type SetServer } from './agreeing-points';
 import { judgedPairs } from './pairs';
 import { judgeTogether, type CandidatePoint } from './restored-together';
 
@@ -13,18 +13,26 @@ const NOW = new Date('2026-03-10T12:00:00Z');
 const PROFILES = new Map([['follower', FOLLOWER_PROFILE]]);
 const RELATIONS = followerRelations('db01', 'db02');
 
+const newestFirst = (points: readonly CandidatePoint[]): readonly CandidatePoint[] => [...points].sort((a, b) => (a.pointInTime < b.pointInTime ? 1 : -1));
+/** Of `db01` and the servers that are counted after it. */
+const chooseOf = (
+  servers: readonly (readonly CandidatePoint[])[],
+  relations: readonly Relation[] = RELATIONS,
+  profiles: ReadonlyMap<string, Profile> = PROFILES,
+): SetChoice =>
+  chooseAgreeingPoints({
+    servers: servers.map((points, index) => setServer(`db0${index + 1}`, newestFirst(points), null)),
+    relations,
+    profiles,
+    now: NOW,
+  });
 const choose = (
   db01: readonly CandidatePoint[],
   db02: readonly CandidatePoint[],
   relations: readonly Relation[] = RELATIONS,
   profiles: ReadonlyMap<string, Profile> = PROFILES,
-): SetChoice => {
-  const server = (name: string, points: readonly CandidatePoint[]): SetServer => {
-    const newestFirst = [...points].sort((a, b) => (a.pointInTime < b.pointInTime ? 1 : -1));
-    return { name, points: newestFirst, known: newestFirst };
-  };
-  return chooseAgreeingPoints({ servers: [server('db01', db01), server('db02', db02)], relations, profiles, now: NOW });
-};
+): SetChoice => chooseOf([db01, db02], relations, profiles);
+const withoutPoints = ({ points: _, ...rest }: SetChoice): Omit<SetChoice, 'points'> => rest;
 const ids = ({ points }: SetChoice): readonly string[] => points.map(({ id }) => id);
 
 describe('the recovery points of a set', () => {
@@ -88,6 +96,82 @@ describe('the recovery points of a set', () => {
     expect(choice).toMatchObject({ setId: 'set_1', passedOver: [choice.choice[0]] });
   });
 
+  it('are of the set whose newest recovery point is the newest, whichever server it is of', () => {
+    const choice = chooseOf([
+      [point('db01', 20, { own: 5, peer: 5, setId: 'set_1' }), point('db01', 21, { own: 5, peer: 5, setId: 'set_2' })],
+      [point('db02', 23, { own: 5, peer: 5, setId: 'set_1' }), point('db02', 22, { own: 5, peer: 5, setId: 'set_2' })],
+      [point('db03', 19, { own: 5, peer: 5, setId: 'set_1' }), point('db03', 22, { own: 5, peer: 5, setId: 'set_2' })],
+    ]);
+    expect(choice).toMatchObject({ choice: ['Backup set set_1 was chosen.'], setId: 'set_1' });
+    expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_23', 'rp_db03_19']);
+  });
+
+  it('are of no set of which a server has its recovery point no longer', () => {
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db01', 20, { own: 5, peer: 5, setId: 'set_2' })],
+      [point('db02', 10, { own: 5, peer: 5, setId: 'set_1' })],
+    );
+    expect(choice).toMatchObject({ choice: ['Backup set set_1 was chosen.'], setId: 'set_1' });
+    expect(ids(choice)).toEqual(['rp_db01_10', 'rp_db02_10']);
+  });
+
+  it.each([
+    [1, []],
+    [8, []],
+    [9, ['1 older backup set did not agree either.']],
+    [10, ['2 older backup sets did not agree either.']],
+  ])('of %i sets that do not agree are passed over, the newest eight by name, and no set is tried again as a combination', (count, rest) => {
+    const ofAll = (server: string, own: number, peer: number): readonly CandidatePoint[] =>
+      Array.from({ length: count }, (_, index) => point(server, (count - index) * 10, { own, peer, setId: `set_${count - index}` }));
+    const ahead = 'FOLLOWER_AHEAD: "db02" has counted to 9, and "db01" goes back to 6.';
+    const sets = Array.from({ length: count }, (_, index) => `Backup set set_${count - index} (${at((count - index) * 10)}): ${ahead}`);
+    const { choice, passedOver } = choose(ofAll('db01', 6, 9), ofAll('db02', 9, 6));
+    expect(passedOver).toEqual([
+      ...sets.slice(0, 8),
+      ...rest,
+      `${count * (count - 1)} other combinations of recovery points were tried.`,
+      ...(count === 1 ? [] : [`The last one: ${ahead}`]),
+    ]);
+    expect(choice).toEqual([...passedOver, 'No recovery points agree: "db01" is restored, and "db02" is made anew from it, as its plan says.']);
+  });
+
+  it('rest on readings where these prove a set that was not frozen', () => {
+    const choice = choose(
+      [point('db01', 20, { own: 9, peer: 7, setId: 'set_1', consistency: 'crash' }), point('db01', 40, { own: 12, peer: 12 })],
+      [point('db02', 10, { own: 5, peer: 6, setId: 'set_1', consistency: 'crash' }), point('db02', 30, { own: 8, peer: 10 })],
+    );
+    expect(choice).toMatchObject({ basis: 'readings', choice: ['Backup set set_1 was chosen.'], setId: 'set_1', unjudged: [] });
+  });
+
+  it('rest on the freeze as soon as one relation does', () => {
+    const [toPeer] = RELATIONS as [Relation, Relation];
+    const [rule] = FOLLOWER_PROFILE.rules as [Profile['rules'][number]];
+    const ofTextsAlone = {
+      ...FOLLOWER_PROFILE,
+      name: 'texts',
+      rules: [{ ...rule, when: [{ text: '${leader}', equals: 'nobody' }] as unknown as typeof rule.when, message: 'Never.' }],
+    };
+    const choice = choose(
+      [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' })],
+      [point('db02', 10, { own: 5, peer: 5, setId: 'set_1' })],
+      [{ ...toPeer, name: 'texts', profile: 'texts' }, ...RELATIONS],
+      new Map([...PROFILES, ['texts', ofTextsAlone]]),
+    );
+    expect(choice).toMatchObject({ basis: 'freeze', setId: 'set_1' });
+  });
+
+  it('are told with the steps that rules ask for between them, by code, and with no other findings', () => {
+    const [, step] = FOLLOWER_PROFILE.rules as [Profile['rules'][number], Profile['rules'][number]];
+    const asking = new Map([['follower', { ...FOLLOWER_PROFILE, rules: [step, { ...step, code: 'COUNT_TO_CHECK' }] }]]);
+    const choice = choose(
+      [point('db01', 10, { own: 6, peer: 9, setId: 'set_1' })],
+      [point('db02', 10, { own: 9, peer: 6, setId: 'set_1' })],
+      RELATIONS,
+      asking,
+    );
+    expect(choice).toMatchObject({ basis: 'freeze', setId: 'set_1', steps: ['COUNT_TO_CHECK', 'FOLLOWER_TO_COPY'] });
+  });
+
   it('are of no set where a file system was not frozen', () => {
     const choice = choose(
       [point('db01', 10, { own: 5, peer: 5, setId: 'set_1', consistency: 'crash' })],
@@ -103,8 +187,15 @@ describe('the recovery points of a set', () => {
       [point('db02', 10, { own: 5, peer: 6 }), point('db02', 30, { own: 8, peer: 10 })],
     );
     // What db02 held at 10 lies between the 5 of before and the 8 of its next image; db01 had 9 by then.
-    expect(choice).toMatchObject({ basis: 'readings', setId: null });
     expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_10']);
+    expect(withoutPoints(choice)).toEqual({
+      basis: 'readings',
+      setId: null,
+      steps: [],
+      choice: ['4 other combinations of recovery points were tried.', 'Chosen: db01 rp_db01_20, db02 rp_db02_10.'],
+      passedOver: ['4 other combinations of recovery points were tried.'],
+      unjudged: [],
+    });
   });
 
   describe('where a program of theirs has failed', () => {
@@ -175,10 +266,41 @@ describe('the recovery points of a set', () => {
     expect(choice.basis).toBe('reseed');
   });
 
-  it('are the newest of each where nothing that is judged is between the servers', () => {
-    const choice = choose([point('db01', 10, { own: 1, peer: 1 }), point('db01', 20, { own: 2, peer: 2 })], [point('db02', 5, { own: 9, peer: 9 })], []);
-    expect(choice.basis).toBe('unrelated');
-    expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_5']);
+  describe('where nothing that is judged is between the servers', () => {
+    const [toPeer] = RELATIONS as [Relation, Relation];
+    const needs: Relation = { ...toPeer, type: 'depends-on', profile: null };
+    const stranger = { server: 'db09', address: null };
+    it.each<[string, readonly Relation[]]>([
+      ['nothing is declared', []],
+      ['one only needs the other', [needs]],
+      ['one is judged beside a server that is not restored', [{ ...toPeer, peers: [stranger] }]],
+      ['one replicates with a server that is not restored, and no profile says how', [{ ...toPeer, peers: [stranger], profile: null }]],
+      ['a server that is not restored replicates with one of them, and no profile says how', [{ ...toPeer, server: 'db09', profile: null }]],
+    ])('are the newest of each: %s', (_, relations) => {
+      const choice = choose(
+        [point('db01', 10, { own: 1, peer: 1 }), point('db01', 20, { own: 2, peer: 2 })],
+        [point('db02', 5, { own: 9, peer: 9 })],
+        relations,
+      );
+      expect(ids(choice)).toEqual(['rp_db01_20', 'rp_db02_5']);
+      expect(withoutPoints(choice)).toEqual({
+        basis: 'unrelated',
+        setId: null,
+        steps: [],
+        choice: ['Nothing is declared between these servers that is judged: the newest of each was chosen.'],
+        passedOver: [],
+        unjudged: [],
+      });
+    });
+
+    it('are the newest of each only if no relation names two of them, whoever else it names', () => {
+      const choice = choose(
+        [point('db01', 20, { own: 2, peer: 2 })],
+        [point('db02', 5, { own: 9, peer: 9 })],
+        [{ ...toPeer, peers: [...toPeer.peers, stranger], profile: null }],
+      );
+      expect(choice.basis).toBeNull();
+    });
   });
 
   it('without a profile are only those that were frozen together', () => {
@@ -193,6 +315,17 @@ describe('the recovery points of a set', () => {
     expect(together).toMatchObject({ basis: 'freeze', choice: ['Backup set set_1 was chosen.'], unjudged: unjudged.map(({ name }) => name) });
   });
 
+  it('without a profile are none of which one is of one backup set and one of another', () => {
+    const unjudged = RELATIONS.map((relation) => ({ ...relation, profile: null }));
+    const choice = choose([point('db01', 10, { own: 1, peer: 1, setId: 'set_1' })], [point('db02', 10, { own: 1, peer: 1, setId: 'set_2' })], unjudged);
+    expect(choice.choice).toEqual([
+      '1 other combination of recovery points was tried.',
+      'The last one: No profile says whether "db01" and its peers accept each other (relation "db01-db02").',
+      'No profile says how "db02" would be made anew from "db01".',
+    ]);
+    expect(choice).toMatchObject({ basis: null, passedOver: choice.choice });
+  });
+
   it('are not replaced by a step on the peer that does not make it anew', () => {
     const rules = FOLLOWER_PROFILE.rules.map((rule) => (rule.step === null ? rule : { ...rule, step: { ...rule.step, reseeds: undefined } }));
     const mending = new Map([['follower', { ...FOLLOWER_PROFILE, rules }]]);
@@ -203,9 +336,36 @@ describe('the recovery points of a set', () => {
 
   it('give way to one source where none agree and the profile says how the others are made anew', () => {
     const choice = choose([point('db01', 20, { own: 3, peer: 9 })], [point('db02', 30, { own: 9, peer: 3 })]);
-    expect(choice).toMatchObject({ basis: 'reseed' });
+    const tried = [
+      '1 other combination of recovery points was tried.',
+      'The last one: FOLLOWER_AHEAD: "db02" has counted to 9, and "db01" goes back to 3. ' +
+        `SET_NOT_PROVEN: How far "db02" had come at rp_db02_30 (${at(30)}) is not known: it was read before that, and not again after it.`,
+    ];
     expect(ids(choice)).toEqual(['rp_db01_20']);
-    expect(choice.choice.at(-1)).toBe('No recovery points agree: "db01" is restored, and "db02" is made anew from it, as its plan says.');
+    expect(withoutPoints(choice)).toEqual({
+      basis: 'reseed',
+      setId: null,
+      steps: [],
+      choice: [...tried, 'No recovery points agree: "db01" is restored, and "db02" is made anew from it, as its plan says.'],
+      passedOver: tried,
+      unjudged: [],
+    });
+  });
+
+  describe('of three servers that do not agree', () => {
+    const ahead = [[point('db01', 20, { own: 3, peer: 9 })], [point('db02', 30, { own: 9, peer: 3 })], [point('db03', 30, { own: 9, peer: 3 })]];
+
+    it('give way to one source from which both others are made anew', () => {
+      const choice = chooseOf(ahead, [...RELATIONS, ...followerRelations('db01', 'db03')]);
+      expect(choice.basis).toBe('reseed');
+      expect(choice.choice.at(-1)).toBe('No recovery points agree: "db01" is restored, and "db02", "db03" are made anew from it, as its plan says.');
+    });
+
+    it('are none where the third would be made anew from the second', () => {
+      const choice = chooseOf(ahead, [...RELATIONS, ...followerRelations('db02', 'db03')]);
+      expect(choice.basis).toBeNull();
+      expect(choice.choice.at(-1)).toBe('No profile says how "db03" would be made anew from "db01".');
+    });
   });
 
   it('are none where nothing agrees and nobody says how the others are made anew', () => {
@@ -221,8 +381,22 @@ describe('the recovery points of a set', () => {
     expect(choice.at(-1)).toBe('No profile says how "db02" would be made anew from "db01".');
   });
 
-  it('are none where a server has no image', () => {
-    expect(choose([], [point('db02', 30, { own: 9, peer: 3 })])).toMatchObject({ basis: null, choice: ['"db01" has no usable image.'] });
+  it.each([
+    [[], [point('db02', 30, { own: 9, peer: 3 })], '"db01" has no usable image.'],
+    [[], [], '"db01", "db02" have no usable image.'],
+  ])('are none where a server has no image, and all that have none are named (%#)', (db01, db02, why) => {
+    expect(choose(db01, db02)).toEqual({ basis: null, points: [], setId: null, steps: [], choice: [why], passedOver: [why], unjudged: [] });
+  });
+
+  it.each<[string | null, readonly number[]]>([
+    [null, [30, 20, 10]],
+    [at(20), [20, 10]],
+    // The same moment: times are compared, not texts.
+    ['2026-03-01T01:20:00+01:00', [20, 10]],
+    [at(9), []],
+  ])('are none that are younger than %s, and what is younger still tells how far a server had come', (until, minutes) => {
+    const known = [30, 20, 10].map((minute) => point('db01', minute, { own: 1, peer: 1 }));
+    expect(setServer('db01', known, until)).toEqual({ name: 'db01', known, points: minutes.map((minute) => point('db01', minute, { own: 1, peer: 1 })) });
   });
 });
 
@@ -257,12 +431,32 @@ it('never lets a follower that really is ahead go back beside its leader, whatev
   expect(proven).toBeGreaterThan(20);
 });
 
-it('gives up after so many combinations, however few pairs there are to judge', () => {
-  const servers = ['db01', 'db02', 'db03', 'db04'].map((name): SetServer => {
-    const points = Array.from({ length: 30 }, (_, index) => point(name, 100 - index, { own: 1, peer: 1 }));
-    return { name, points, known: points };
+describe('what is too much to try', () => {
+  const servers = (count: number, images: number): readonly SetServer[] =>
+    Array.from({ length: count }, (_, index) => `db0${index + 1}`).map((name) => {
+      const points = Array.from({ length: images }, (__, index) => point(name, 100 - index, { own: 1, peer: 1 }));
+      return { name, points, known: points };
+    });
+  const tooMany = (combinations: number): string => `${combinations} other combinations of recovery points were tried; there are more, too many to try.`;
+
+  it('are so many combinations, however few pairs there are to judge', () => {
+    // What db01 and db04 know of each other was never read: they do not agree, whatever the two between them go back to.
+    const { choice } = chooseAgreeingPoints({
+      servers: servers(4, 30),
+      relations: followerRelations('db01', 'db04'),
+      profiles: PROFILES,
+      now: NOW,
+    });
+    expect(choice[0]).toBe(tooMany(MAX_COMBINATIONS));
   });
-  // What db01 and db04 know of each other was never read: they do not agree, whatever the two between them go back to.
-  const choice = chooseAgreeingPoints({ servers, relations: followerRelations('db01', 'db04'), profiles: PROFILES, now: NOW });
-  expect(choice.choice.join(' ')).toContain('too many to try');
+
+  it('are so many judgements, however few combinations: each is judged in both directions', () => {
+    const [rule] = FOLLOWER_PROFILE.rules as [Profile['rules'][number]];
+    const refusing = {
+      ...FOLLOWER_PROFILE,
+      rules: [{ ...rule, when: [{ text: '${leader}', equals: 'db01' }] as unknown as typeof rule.when, message: 'Never.' }],
+    };
+    const { choice } = chooseAgreeingPoints({ servers: servers(2, 60), relations: RELATIONS, profiles: new Map([['follower', refusing]]), now: NOW });
+    expect(choice[0]).toBe(tooMany(MAX_JUDGEMENTS / 2));
+  });
 });

@@ -102,8 +102,10 @@ const newestOf = (points: readonly CandidatePoint[]): string =>
     .map(({ pointInTime }) => pointInTime)
     .sort()
     .at(-1) ?? '';
-const shown = (tried: readonly string[]): readonly string[] =>
-  tried.length <= SHOWN ? tried : [...tried.slice(0, SHOWN), `${tried.length - SHOWN} older backup sets did not agree either.`];
+function shown(tried: readonly string[]): readonly string[] {
+  const older = tried.length - SHOWN;
+  return older <= 0 ? tried : [...tried.slice(0, SHOWN), `${older} older backup ${older === 1 ? 'set' : 'sets'} did not agree either.`];
+}
 
 /** Those of which every server still has its recovery point, the newest first. */
 function backupSets(servers: readonly SetServer[]): readonly { readonly id: string; readonly points: readonly CandidatePoint[] }[] {
@@ -131,10 +133,7 @@ class Judges {
   private readonly unjudged: readonly Relation[];
 
   constructor(private readonly situation: SetSituation) {
-    const names = new Set(situation.servers.map(({ name }) => name));
-    this.pairs = situation.servers
-      .flatMap(({ name }) => judgedPairs(situation.relations, name, situation.profiles))
-      .filter(({ peer }) => names.has(peer.server));
+    this.pairs = situation.servers.flatMap(({ name }) => judgedPairs(situation.relations, name, situation.profiles));
     this.unjudged = situation.relations.filter(({ type, profile }) => type !== 'depends-on' && !situation.profiles.has(profile ?? ''));
   }
 

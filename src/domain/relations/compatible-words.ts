@@ -17,12 +17,18 @@ export interface CostOfChoice {
   readonly changes: readonly string[];
 }
 
+export interface SetMember {
+  readonly server: string;
+  readonly recoveryPointId: string;
+  readonly pointInTime: string;
+}
+
 /** Images of a server and all that it replicates with that agree: what `modosu restore plan-set` would choose, the newest backup set or else the newest combination. */
 export interface SharedSet {
   /** The backup set that they are of; null: they are of different moments. */
   readonly id: string | null;
   /** The first is the server that the plan is about. */
-  readonly members: readonly { readonly server: string; readonly recoveryPointId: string; readonly pointInTime: string }[];
+  readonly members: readonly [SetMember, ...SetMember[]];
   /** `freeze`: that nothing went from one to the other before they were frozen is not proven. */
   readonly basis: 'freeze' | 'readings';
   /** Codes of the rules between them that hold only with steps. */
@@ -103,7 +109,7 @@ export function compatiblePoint(choice: PricedChoice, of: SearchedIn, against: r
     code: 'COMPATIBLE_POINT',
     severity: 'warn',
     message: [
-      ...(asking.length === 0 ? [] : [`${asking.join(', ')} asks for a restore of both, and there are images that agree.`]),
+      ...(asking.length === 0 ? [] : [`${asking.join(', ')} ${asking.length === 1 ? 'asks' : 'ask'} for a restore of both, and there are images that agree.`]),
       `There is a better choice${asking.length === 0 ? '' : ' of this server alone, too'}: ${described(found.tried.point, now)}, ${count === 1 ? '' : `the newest of ${count} looked at `}that its peers would accept${stepsOf(found.tried)}.`,
       ...costs(choice),
     ].join(' '),
@@ -153,17 +159,15 @@ export function noCompatiblePoint(search: CompatibleSearch, of: SearchedIn, comp
   };
 }
 
-/** Such a one was asked for, and there is none. */
+/** Such a one was asked for, and there is none: `NO_COMPATIBLE_RECOVERY_POINT`; `NO_RECOVERY_POINT` where there is none of any kind. */
 export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: SearchedIn, command: string, now: Date): ModosuError {
   const [newest] = search.tried;
-  const because = newest?.because ?? [];
+  if (newest === undefined) return new ModosuError('NO_RECOVERY_POINT', noneText(search, of));
+  const { point, because } = newest;
   const remedies = [...new Set(because.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
-  const said =
-    newest === undefined
-      ? []
-      : [`Of generation ${newest.point.generation}, the newest: ${because.map(({ code, message }) => `${code}: ${message}`).join(' ')}`];
-  const together = newest === undefined ? null : togetherText(of, newest.point, now);
-  return new ModosuError('NO_COMPATIBLE_RECOVERY_POINT', [noneText(search, of), ...said].join(' '), {
+  const said = `Of generation ${point.generation}, the newest: ${because.map(({ code, message }) => `${code}: ${message}`).join(' ')}`;
+  const together = togetherText(of, point, now);
+  return new ModosuError('NO_COMPATIBLE_RECOVERY_POINT', `${noneText(search, of)} ${said}`, {
     hint: [...(together === null ? [] : [capital(together)]), ...remedies, `\`${command}\` plans with the newest, and says what stands against it.`].join(' '),
     context: { findings: codesOf(because) },
   });
@@ -180,7 +184,7 @@ function noneText({ tried }: CompatibleSearch, { serverName, incidentAt, hasMore
   const always = codes.filter((code) => tried.every(({ because }) => because.some((finding) => finding.code === code)));
   const why =
     always.length > 0
-      ? `${always.join(', ')} ${tried.length === 1 ? 'stands against it' : 'stands against every one'}`
+      ? `${always.join(', ')} ${always.length === 1 ? 'stands' : 'stand'} against ${tried.length === 1 ? 'it' : 'every one'}`
       : `each has something against it (${codes.join(', ')})`;
   return `${looked} that its peers would accept: ${why}.`;
 }
@@ -195,21 +199,22 @@ const withSteps = (codes: readonly string[]): string => `, with the steps that r
 const costText = ({ cost, tried: { point } }: PricedPoint, compared: PointToTry): string => costWords(cost, point.pointInTime, compared);
 
 function costWords({ seconds, dataSets, changes }: CostOfChoice, pointInTime: string, compared: PointToTry): string {
-  if (seconds <= 0) return `It loses ${formatDuration(-seconds)} less than generation ${compared.generation}.`;
   const follows = dataSets.length === 0 ? '' : `, except the data of ${namesOf(dataSets)}, which ${dataSets.length === 1 ? 'follows' : 'follow'} it`;
   const lost =
     changes.length === 0
       ? ''
       : ` Lost with it: ${changes.length === 1 ? 'the configuration change' : `${changes.length} configuration changes,`} ${namesOf(changes)}.`;
+  // A newer one may lack changes, too: of a server that has gone back since.
+  if (seconds < 0) return `It loses ${formatDuration(-seconds)} less than generation ${compared.generation}.${lost}`;
   return `It costs ${formatDuration(seconds)} beside generation ${compared.generation}: what was written to the disks after ${pointInTime} is not in it${follows}.${lost}`;
 }
 
 /** A remedy for people: what plans it, which images agree, and what going back to them costs. Null: there is none. */
 function togetherText({ sets, incidentAt }: SearchedIn, compared: PointToTry, now: Date): string | null {
   const set = sets?.set ?? null;
-  const [own, ...others] = set?.members ?? [];
-  if (set === null || own === undefined) return null;
+  if (set === null) return null;
   const { id, members, steps, unjudged, basis, against, cost, leftOut } = set;
+  const [own, ...others] = members;
   const names = members.map(({ server }) => server);
   const which =
     id === null
@@ -241,10 +246,9 @@ function setLines(sets: SearchOfSets | null): readonly string[] {
   const { set, passedOver: others } = sets;
   const lines = others.map((line) => `together: ${line}`);
   if (set === null) return lines;
-  const [own] = set.members;
   const { seconds } = set.cost;
   return [
-    ...(set.id === null ? [] : [`backup set ${set.id}, ${own?.pointInTime ?? ''}: ${set.members.map(({ server }) => server).join(', ')}`]),
+    ...(set.id === null ? [] : [`backup set ${set.id}, ${set.members[0].pointInTime}: ${set.members.map(({ server }) => server).join(', ')}`]),
     ...set.members.map(({ server, recoveryPointId, pointInTime }, index) => {
       const cost = index > 0 ? '' : seconds >= 0 ? `: costs ${seconds} s` : `: loses ${-seconds} s less`;
       return `together, ${server}: recovery point ${recoveryPointId}, ${pointInTime}${cost}`;

@@ -95,16 +95,17 @@ function nobodyWasAsked(finding: Finding): Finding {
   return rest;
 }
 
-/** Whether nothing speaks against it: no rule blocks, and all that a plan asks are decided. Where it rests on a common freeze, that is not counted. */
-export const agrees = (judgement: TogetherJudgement): boolean => judgement.basis !== null && !standing(judgement).some(({ code }) => code !== RESTS_ON_FREEZE);
+/** Whether nothing speaks against it: no rule blocks, and all that a plan asks are decided. */
+export const agrees = (judgement: TogetherJudgement): boolean => judgement.basis !== null && standing(judgement).length === 0;
 
 /**
- * What keeps two recovery points from being chosen. That one of them lacks what rules ask only later is none of it: it says nothing of how the two stand to each other, and
- * an older set would lose more. The plan of the set names it.
+ * What keeps two recovery points from being chosen. That they rest on a common freeze is none of it, nor that one of them lacks what rules ask only later: that says nothing
+ * of how the two stand to each other, and an older set would lose more. The plan of the set names both.
  */
 export const standing = ({ findings, askedLater }: TogetherJudgement): readonly Finding[] =>
-  findings.filter(({ severity, leavesOpen = [] }) => {
+  findings.filter(({ code, severity, leavesOpen = [] }) => {
     if (severity !== 'unknown') return severity === 'block';
+    if (code === RESTS_ON_FREEZE) return false;
     return leavesOpen.length === 0 || leavesOpen.some((code) => !askedLater.includes(code));
   });
 
@@ -189,7 +190,7 @@ function allOf<T>(first: readonly T[], second: readonly T[], isSame: (one: T, ot
   return [...first, ...second.filter((one) => !first.some((known) => isSame(known, one)))];
 }
 
-export const RESTS_ON_FREEZE = 'SET_RESTS_ON_FREEZE';
+const RESTS_ON_FREEZE = 'SET_RESTS_ON_FREEZE';
 
 const about = ({ relation, peer, profile }: RelationPair): Finding['relation'] => ({ name: relation.name, peer: peer.server, profile: profile.name });
 
