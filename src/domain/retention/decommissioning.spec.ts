@@ -66,7 +66,7 @@ describe('a server that is out of service', () => {
 
   it.each([inService, out])('is not touched where another name was typed', (server) => {
     const refusal = refusalOf(() => already(server, 'x'.repeat(500), 30));
-    expect(refusal.code).toBe('CONFIRMATION_MISMATCH');
+    expect(refusal).toMatchObject({ code: 'CONFIRMATION_MISMATCH', context: { server: 'db01' } });
     expect(refusal.message).toBe(`Server "db01" was to be decommissioned, but "${'x'.repeat(128)}" was typed. Nothing was changed.`);
   });
 });

@@ -59,11 +59,7 @@ export class Periods {
   private asked(start: number): number {
     const known = this.offsets.get(start);
     if (known !== undefined) return known;
-    const [month = 1, day = 1, year = 1970, hour = 0, minute = 0, second = 0] = this.format
-      .format(start)
-      .split(/\D+/)
-      .filter((part) => part !== '')
-      .map(Number);
+    const [month = 1, day = 1, year = 1970, hour = 0, minute = 0, second = 0] = this.format.format(start).split(/\D+/).map(Number);
     const offset = Date.UTC(year, month - 1, day, hour, minute, second) - start;
     this.offsets.set(start, offset);
     return offset;

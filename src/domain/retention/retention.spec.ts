@@ -1,6 +1,6 @@
-import type { RetentionRules } from '../../contracts/policy';
+import type { DataPolicy, ImagePolicy, RetentionRules } from '../../contracts/policy';
 import type { RetentionRule, RetentionVerdict } from '../../contracts/retention';
-import { judgeRetention, keepsNothing, type RetentionContext, type RetentionPoint } from './retention';
+import { judgeRetention, keepsNothing, retentionContext, type RetentionContext, type RetentionPoint } from './retention';
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
@@ -69,6 +69,11 @@ describe('retention', () => {
     const judged = (now: string) => kept(judge(points, { ...images({ withinDays: 54 }), now: new Date(now) }));
     expect(judged('2028-09-13T00:00Z')).toHaveLength(2);
     expect(judged('2027-09-14T00:00Z')).toHaveLength(2);
+    // By the newest that can be restored, wherever the clock is: by nothing that is damaged, and not by nothing.
+    const goneBack = { ...images({ withinDays: 54 }), now: new Date('2027-09-14T00:00Z') };
+    const older = image('2027-08-30T01:59Z', damaged);
+    expect(keptBy('within', judge([...points, older], goneBack))).toEqual(['2027-09-08T02:00Z']);
+    expect(keptBy('within', judge([image('2027-10-24T02:00Z', damaged), ...points, older], goneBack))).toEqual(['2027-09-08T02:00Z']);
   });
 
   it('counts an hour once where the clocks show two hours again, one after the other', () => {
@@ -136,11 +141,10 @@ describe('the newest ones by number', () => {
     expect(kept(judge(broken, images({ last: 2 })))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z']);
   });
 
-  it('of one moment are the same ones in any order of the list', () => {
+  it('of one moment are the same ones in any order of the list: those whose ids were given last', () => {
     const twins = [image('2026-11-27T02:00Z', { id: 'a' }), image('2026-11-27T02:00Z', { id: 'b' }), image('2026-11-27T02:00Z', { id: 'c' })];
-    const first = kept(judge(twins, images({ last: 2 })));
-    expect(first).toHaveLength(2);
-    expect(kept(judge(twins.toReversed(), images({ last: 2 }))).toReversed()).toEqual(first);
+    expect(kept(judge(twins, images({ last: 2 })))).toEqual(['b', 'c']);
+    expect(kept(judge(twins.toReversed(), images({ last: 2 })))).toEqual(['c', 'b']);
   });
 });
 
@@ -299,6 +303,11 @@ describe('all of the last days', () => {
     expect(kept(judge(points, images({ withinDays: 2 })))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z']);
   });
 
+  it('are counted from none where none can be restored: those that are damaged stay for that', () => {
+    const verdicts = judge([image('2026-11-27T02:00Z', damaged), image('2019-11-26T02:00Z', damaged)], images({ withinDays: 2 }));
+    expect(verdicts.map(({ reasons }) => reasons.map(({ rule }) => rule))).toEqual([['newest'], ['newest']]);
+  });
+
   it('are none when the rule is off', () => {
     const points = [image('2026-11-27T02:00Z', { id: 'a' }), image('2026-11-27T02:00Z', { id: 'b' })];
     const verdicts = judge(points, images({ last: 1 }));
@@ -400,6 +409,33 @@ describe('what never expires', () => {
     expect(kept(judge(points))).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z', '2026-11-23T02:00Z']);
     expect(why('2026-11-23T02:00Z', judge(points))).toEqual(['newest: the newest of the disks that undoing brings back']);
   });
+
+  it('is told once where the newest of all is also the newest of its disks', () => {
+    const line = { line: { id: 'a', why: 'that the server has' } };
+    expect(why('2026-11-27T02:00Z', judge([image('2026-11-27T02:00Z', line), image('2026-11-26T02:00Z', line)]))).toEqual([
+      'newest: the newest that can be restored',
+    ]);
+  });
+
+  it.each(['image', 'data'] as const)(
+    'is what is damaged only because of one on which it builds: it may be well again, and takes the place of nothing: %s',
+    (kind) => {
+      const one = (day: number, changes: Partial<RetentionPoint> = {}) =>
+        image(`2026-11-${day}T02:00Z`, { kind, dataSet: kind === 'data' ? 'db' : null, ...changes });
+      const points = [
+        one(27),
+        one(26, { ...damaged, inheritsFrom: 'rp_origin' }),
+        one(25, { ...damaged, inheritsFrom: null }),
+        one(24, damaged),
+        one(23),
+        one(22),
+      ];
+      const verdicts = judge(points, both({ last: 2 }));
+      expect(kept(verdicts)).toEqual(['2026-11-27T02:00Z', '2026-11-26T02:00Z', '2026-11-23T02:00Z']);
+      expect(why('2026-11-26T02:00Z', verdicts)).toEqual(['inherited: only rp_origin, on which it builds, is damaged, and may be well again']);
+      expect(keptBy('last', verdicts)).toEqual(['2026-11-27T02:00Z', '2026-11-23T02:00Z']);
+    },
+  );
 
   it('is what cannot be reached now, and that takes the place of nothing', () => {
     const points = [image('2026-11-27T02:00Z', { isAway: true, usable: false }), image('2026-11-26T02:00Z'), image('2026-11-25T02:00Z')];
@@ -762,4 +798,33 @@ describe('rules that keep nothing', () => {
   it('are those that are all off', () => expect(keepsNothing(only())).toBe(true));
 
   it.each(Object.keys(only()) as (keyof RetentionRules)[])('are not those with %s', (rule) => expect(keepsNothing(only({ [rule]: 1 }))).toBe(false));
+
+  const RULES = Object.keys(only()) as (keyof RetentionRules)[];
+  it.each(RULES.flatMap((rule, index) => RULES.slice(index + 1).map((other) => [rule, other] as const)))('are not those with both %s and %s', (rule, other) =>
+    expect(keepsNothing(only({ [rule]: 1, [other]: 1 }))).toBe(false),
+  );
+});
+
+describe('what is counted, of a server', () => {
+  const daily = { schedule: { every: 'day', at: '01:00' }, jitterMinutes: 0, rpoHours: null } as const;
+  const image: ImagePolicy = { ...daily, mode: 'online', allowCrashConsistent: false, maxIncrements: 0, retention: only({ last: 3 }) };
+  const data: DataPolicy = { ...daily, retention: only({ daily: 7 }) };
+  const context = { now: NOW, timeZone: 'UTC', rules: { image: null, data: null }, clockTrusted: true, decommissioned: null };
+
+  it.each<[string, Parameters<typeof retentionContext>[0], Partial<RetentionContext>]>([
+    ['without a policy: nothing, in UTC', null, {}],
+    ['whose policy asks for neither: nothing, in its time zone', { timeZone: 'Asia/Tokyo', image: null, data: null }, { timeZone: 'Asia/Tokyo' }],
+    ['whose policy asks for images: those', { timeZone: 'UTC', image, data: null }, { rules: { image: only({ last: 3 }), data: null } }],
+    ['whose policy asks for data: that', { timeZone: 'UTC', image: null, data }, { rules: { image: null, data: only({ daily: 7 }) } }],
+    ['whose policy asks for both: each by its own rules', { timeZone: 'UTC', image, data }, { rules: { image: only({ last: 3 }), data: only({ daily: 7 }) } }],
+  ])('%s', (_which, policy, expected) => {
+    expect(retentionContext(policy, null, NOW)).toEqual({ ...context, ...expected });
+  });
+
+  it('that is out of service: the same, and until when it is protected', () => {
+    expect(retentionContext(null, { protectsUntil: '2027-02-25T12:00:00.000Z' }, NOW)).toEqual({
+      ...context,
+      decommissioned: { protectsUntil: new Date('2027-02-25T12:00:00.000Z') },
+    });
+  });
 });

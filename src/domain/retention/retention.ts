@@ -68,8 +68,8 @@ const DAY_MS = 86_400_000;
 
 /** A verdict on every point, in the order given. */
 export function judgeRetention(points: readonly RetentionPoint[], context: RetentionContext): readonly RetentionVerdict[] {
-  const reasons = new Map<string, ReasonToKeep[]>(points.map(({ id }) => [id, []]));
-  const keep = (id: string, reason: ReasonToKeep): void => void reasons.get(id)?.push(reason);
+  const reasons = new Map<string, readonly ReasonToKeep[]>();
+  const keep = (id: string, reason: ReasonToKeep): void => void reasons.set(id, [...(reasons.get(id) ?? []), reason]);
   const periods = new Periods(context.timeZone);
 
   const ordered = [...points].sort(newestFirst);
@@ -84,12 +84,11 @@ export function judgeRetention(points: readonly RetentionPoint[], context: Reten
       );
     }
   }
-  const images = ordered.filter(({ kind }) => kind === 'image');
-  const byId = new Map(images.map((image) => [image.id, image]));
+  const byId = new Map(points.map((point) => [point.id, point]));
   const parents = new Set<string>();
-  keepParents(images, byId, reasons, parents, keep);
+  keepParents(ordered, byId, reasons, parents, keep);
   keepImagesUnderData(ordered, reasons, keep);
-  keepParents(images, byId, reasons, parents, keep);
+  keepParents(ordered, byId, reasons, parents, keep);
 
   return points.map(({ id }) => {
     const why = reasons.get(id) ?? [];
@@ -187,13 +186,14 @@ function keepTheLast(group: readonly RetentionPoint[], keep: Keep): void {
   const newest = group[index];
   // Somebody may have to be content with what is left in them.
   for (const { id } of group.slice(0, index === -1 ? group.length : index)) keep(id, { rule: 'newest', detail: 'damaged, but nothing as new can be restored' });
+  if (newest === undefined) return;
   const lines = new Set<string>();
   for (const { id, usable, line } of group) {
     if (!usable || line === null || lines.has(line.id)) continue;
     lines.add(line.id);
-    if (id !== newest?.id) keep(id, { rule: 'newest', detail: `the newest of the disks ${line.why}` });
+    if (id !== newest.id) keep(id, { rule: 'newest', detail: `the newest of the disks ${line.why}` });
   }
-  if (newest !== undefined) keep(newest.id, { rule: 'newest', detail: 'the newest that can be restored' });
+  keep(newest.id, { rule: 'newest', detail: 'the newest that can be restored' });
   const verified = group.find(({ usable, verifiedAt }) => usable && verifiedAt !== null);
   if (verified !== undefined) keep(verified.id, { rule: 'last-verified', detail: 'the newest that is proven' });
   const booted = group.find(({ usable, bootedAt }) => usable && bootedAt !== null);
@@ -203,11 +203,11 @@ function keepTheLast(group: readonly RetentionPoint[], keep: Keep): void {
 /** Data goes into a server that is there: for each that stays, the newest usable image from before it stays, too. Newest first. */
 function keepImagesUnderData(points: readonly RetentionPoint[], reasons: ReadonlyMap<string, readonly ReasonToKeep[]>, keep: Keep): void {
   const images = points.filter(({ kind, usable }) => kind === 'image' && usable);
-  const data = points.filter(({ id, kind }) => kind === 'data' && (reasons.get(id)?.length ?? 0) > 0);
+  const data = points.filter(({ id, kind }) => kind === 'data' && reasons.has(id));
   const under = new Map<string, { id: string; count: number }>();
   let next = 0;
   for (const point of data) {
-    while (next < images.length && (images[next]?.pointInTime.getTime() ?? 0) > point.pointInTime.getTime()) next += 1;
+    while ((images[next]?.pointInTime.getTime() ?? Number.NEGATIVE_INFINITY) > point.pointInTime.getTime()) next += 1;
     const image = images[next];
     if (image === undefined) break;
     const entry = under.get(image.id);
@@ -224,14 +224,14 @@ function keepImagesUnderData(points: readonly RetentionPoint[], reasons: Readonl
 
 /** An incremental is nothing without the one it builds on, and that one without its own. `told`: of whom that was said before. Newest first. */
 function keepParents(
-  images: readonly RetentionPoint[],
+  points: readonly RetentionPoint[],
   byId: ReadonlyMap<string, RetentionPoint>,
   reasons: ReadonlyMap<string, readonly ReasonToKeep[]>,
   told: Set<string>,
   keep: Keep,
 ): void {
-  for (const point of images) {
-    if ((reasons.get(point.id)?.length ?? 0) === 0) continue;
+  for (const point of points) {
+    if (!reasons.has(point.id)) continue;
     for (let child = point, parent = parentOf(child, byId); parent !== undefined && !told.has(parent.id); child = parent, parent = parentOf(child, byId)) {
       told.add(parent.id);
       keep(parent.id, { rule: 'parent', detail: `${child.id} builds on it` });

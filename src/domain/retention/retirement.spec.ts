@@ -14,6 +14,7 @@ const point = (changes: Partial<Retiring> = {}): Retiring => ({
   ...changes,
 });
 const expired = (hoursLeft: number): Partial<Retiring> => ({ state: 'expired', deletesAt: hoursFromNow(hoursLeft) });
+const expiredMs = (leftMs: number): Partial<Retiring> => ({ state: 'expired', deletesAt: new Date(NOW.getTime() + leftMs) });
 const step = (changes: Partial<Retiring>, verdict: 'keep' | 'expire' | null) =>
   retirementSteps([point(changes)], verdict === null ? [] : [{ recoveryPointId: 'rp_1', verdict, reasons: [] }], KEPT, NOW).get('rp_1') ?? null;
 
@@ -27,7 +28,10 @@ it.each<[string, Partial<Retiring>, 'keep' | 'expire' | null, string | null]>([
   ['has some time left', expired(0.1), 'expire', null],
   ['has all its time left', expired(24), 'expire', null],
   ['has none left', expired(0), 'expire', 'goes'],
+  ['has a millisecond left', expiredMs(1), 'expire', null],
   ['has more left than there is: by a clock that was ahead', expired(25), 'expire', 'waits'],
+  ['has five minutes more left than there is, by which clocks may differ', expiredMs(KEPT + 5 * 60_000), 'expire', null],
+  ['has a millisecond more left than that', expiredMs(KEPT + 5 * 60_000 + 1), 'expire', 'waits'],
   ['nobody can remove', { canGo: false }, 'expire', 'expires'],
   ['stays although it has expired, because nobody can remove it', { state: 'expired', deletesAt: null, canGo: false }, 'expire', null],
   ['has expired, and only now can be removed', { state: 'expired', deletesAt: null }, 'expire', 'waits'],
@@ -36,6 +40,12 @@ it.each<[string, Partial<Retiring>, 'keep' | 'expire' | null, string | null]>([
   ['is deleted', { state: 'deleted', deletesAt: hoursFromNow(-99) }, 'expire', null],
 ])('the next step of one that %s', (_which, changes, verdict, expected) => {
   expect(step(changes, verdict)).toBe(expected);
+});
+
+it('those that stay as they are have no step at all', () => {
+  const points = [point(), point({ id: 'rp_2', state: 'damaged' }), point({ id: 'rp_3', ...expired(1) }), point({ id: 'rp_4' })];
+  const verdicts = (['keep', 'keep', 'expire', 'expire'] as const).map((verdict, index) => ({ recoveryPointId: `rp_${index + 1}`, verdict, reasons: [] }));
+  expect([...retirementSteps(points, verdicts, KEPT, NOW)]).toEqual([['rp_4', 'expires']]);
 });
 
 describe('of a chain', () => {
@@ -71,6 +81,26 @@ describe('of a chain', () => {
     expect(going(points, kept)).toEqual(['sibling', 'apart']);
   });
 
+  it('what others build on does not go, but takes any other step', () => {
+    const points = chain(
+      ['back', null, expired(-1)],
+      ['anew', 'back', expired(99)],
+      ['expiring', 'anew', {}],
+      ['going', 'expiring', expired(-1)],
+      ['stays', 'going', {}],
+    );
+    const verdicts = points.map(({ id }) => ({
+      recoveryPointId: id,
+      verdict: ['back', 'stays'].includes(id) ? ('keep' as const) : ('expire' as const),
+      reasons: [],
+    }));
+    expect([...retirementSteps(points, verdicts, KEPT, NOW)]).toEqual([
+      ['back', 'returns'],
+      ['anew', 'waits'],
+      ['expiring', 'expires'],
+    ]);
+  });
+
   it('what is deleted needs nothing any more, and what nobody knows is no parent', () => {
     expect(going(chain(['full', null, expired(0)], ['a', 'full', { state: 'deleted', deletesAt: hoursFromNow(-1) }], ['b', 'gone', expired(0)]))).toEqual([
       'full',
@@ -89,7 +119,11 @@ it('one that comes back is what it was', () => {
   expect(stateBefore({ state: 'expired', checkProblem: corrupt })).toBe('damaged');
   expect(stateBefore({ state: 'deleted', checkProblem: corrupt })).toBe('damaged');
   expect(stateBefore({ state: 'expired', checkProblem: { code: 'REPOSITORY_UNREACHABLE', message: 'away' } })).toBe('usable');
-  expect(stateBefore({ state: 'usable', checkProblem: corrupt })).toBe('usable');
+});
+
+it.each(['usable', 'damaged'] as const)('one that does not go is %s, whatever the last look at it found', (state) => {
+  const looks = [null, { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 differs' }, { code: 'REPOSITORY_UNREACHABLE', message: 'away' }];
+  expect(looks.map((checkProblem) => stateBefore({ state, checkProblem }))).toEqual([state, state, state]);
 });
 
 it.each<[string, Date | null, number]>([
