@@ -24,6 +24,12 @@ describe('the members of a set begin together, or not at all', () => {
     expect(decideSet(SET, heard(['run_a', 'run_b', 'run_c'], { run_c: 'its agent is silent.' }))).toEqual({ kind: 'give-up', why });
   });
 
+  it('says of each one that will not come why, in the order of the set', () =>
+    expect(decideSet(SET, heard(['run_b'], { run_c: 'its agent is silent.', run_a: 'it was cancelled.' }))).toEqual({
+      kind: 'give-up',
+      why: 'a is not in it: it was cancelled. c is not in it: its agent is silent.',
+    }));
+
   it('is given up at the deadline, and says who was missing', () =>
     expect(decideSet(SET, heard(['run_b'], {}, true))).toEqual({ kind: 'give-up', why: 'a, c had not become ready by 2026-03-02T12:10:00.000Z.' }));
 

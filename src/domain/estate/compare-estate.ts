@@ -71,9 +71,10 @@ export function compareEstate(
   const servers = compare<DeclaredServer, ServerDraft>('server', inventory.servers, drafts, serverFields);
   const groups = compare('group', inventory.groups, estate.groups ?? [], groupFields);
   const deletedGroups = prune ? keptIn(groups.changes) : [];
-  const relations = compare('relation', inventory.relations, estate.relations ?? [], relationFields);
+  const declaredRelations = estate.relations ?? [];
+  const relations = compare('relation', inventory.relations, declaredRelations, relationFields);
   const deletedRelations = prune ? keptIn(relations.changes) : [];
-  refuseCycles(inventory.relations, estate.relations ?? [], deletedRelations);
+  refuseCycles(inventory.relations, declaredRelations, deletedRelations);
   return {
     changes: [
       ...hypervisors.changes,

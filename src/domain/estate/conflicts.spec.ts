@@ -85,6 +85,11 @@ describe('one guest', () => {
     expect(refusal(() => refuseSharedGuests([reached('b', { ...ACCESS, hostKey: 'ssh-ed25519 B' })], retired))).toBeNull();
     expect(refusal(() => refuseSharedGuests([reached('b', { ...ACCESS, host: '192.0.2.11' })], retired))).toMatchObject({ context: { servers: ['a', 'b'] } });
   });
+
+  it('may have had its address from one that was out of service before it', () => {
+    const retired = [ACCESS, { ...ACCESS, hostKey: 'ssh-ed25519 B' }].map((ssh, index) => reached(`old${index}`, ssh, { decommissioned: DECOMMISSIONED }));
+    expect(refusal(() => refuseSharedGuests([reached('c', { ...ACCESS, hostKey: 'ssh-ed25519 C' })], retired))).toBeNull();
+  });
 });
 
 describe('a policy that is to go', () => {

@@ -66,6 +66,8 @@ const spread = ({ jitterMinutes }: Pick<DataPolicy, 'jitterMinutes'>): string =>
 
 const increments = (image: ImagePolicy): string => (describeIncrements(image) === '' ? '' : `, ${describeIncrements(image)}`);
 
+const promised = (label: string, value: number | null | undefined): Field => declared(label, value ?? null, String(value ?? ''));
+
 export const policyFields = ({ timeZone, image, data, verification, offsite, rtoMinutes }: Policy): readonly Field[] => [
   ...placeFields({ timeZone }),
   declared(
@@ -76,11 +78,11 @@ export const policyFields = ({ timeZone, image, data, verification, offsite, rto
       : `${describeSchedule(image.schedule)}${spread(image)}, ${image.mode}${image.allowCrashConsistent ? ', also crash consistent' : ''}${increments(image)}, keeps ${describeRetention(image.retention)}`,
   ),
   declared('data', data, data === null ? '' : `${describeSchedule(data.schedule)}${spread(data)}, keeps ${describeRetention(data.retention)}`),
-  declared('imageRpoHours', image?.rpoHours ?? null, image?.rpoHours == null ? '' : String(image.rpoHours)),
-  declared('dataRpoHours', data?.rpoHours ?? null, data?.rpoHours == null ? '' : String(data.rpoHours)),
+  promised('imageRpoHours', image?.rpoHours),
+  promised('dataRpoHours', data?.rpoHours),
   declared('verification', verification, verification === null ? '' : describeVerification(verification)),
   declared('offsite', offsite, offsite === null ? '' : describeOffsite(offsite)),
-  declared('rtoMinutes', rtoMinutes, rtoMinutes === null ? '' : String(rtoMinutes)),
+  promised('rtoMinutes', rtoMinutes),
 ];
 
 export const groupFields = ({ servers }: Pick<ServerGroup, 'servers'>): readonly Field[] => [declared('servers', servers, servers.join(', '))];
@@ -89,22 +91,19 @@ export const relationFields = ({ type, server, address, peers, strength, profile
   ...placeFields({ type, server: address === null ? server : `${server} at ${address}`, strength }),
   declared('peers', peers, peers.map((peer) => (peer.address === null ? peer.server : `${peer.server} at ${peer.address}`)).join(', ')),
   declared('profile', profile, profile ?? ''),
-  declared('parameters', Object.keys(parameters).length === 0 ? [] : [parameters], compact(parameters)),
+  declared('parameters', parameters, compact(parameters)),
 ];
 
 export const createdLines = (fields: readonly Field[]): readonly string[] =>
   fields.filter(({ isAbsent }) => !isAbsent).map(({ label, shown }) => `${label}: ${shown}`);
 
 /** `before` and `after` have the same labels. */
-export function changedLines(before: readonly Field[], after: readonly Field[]): readonly string[] {
-  const old = new Map(before.map((field) => [field.label, field]));
-  return after.flatMap((field) => {
-    const was = old.get(field.label);
-    if (was?.compared === field.compared) return [];
-    const shown = was?.shown ?? 'none';
-    return [`${field.label}: ${shown} -> ${field.shown}${shown === field.shown ? ' (changed)' : ''}`];
-  });
-}
+export const changedLines = (before: readonly Field[], after: readonly Field[]): readonly string[] =>
+  before.flatMap((was) =>
+    after
+      .filter(({ label, compared }) => label === was.label && compared !== was.compared)
+      .map(({ label, shown }) => `${label}: ${was.shown} -> ${shown}${was.shown === shown ? ' (changed)' : ''}`),
+  );
 
 function declared(label: string, value: unknown, text: string): Field {
   const isAbsent = text === '';
