@@ -158,18 +158,9 @@ export function factsContract(subject: () => { readonly repository: ImageReposit
     it.each<[string, string | Buffer]>([
       ['are no JSON', 'not JSON'],
       ['are no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
-      ['are of another kind', said({ format: 'other' })],
       ['are of a later version', said({ version: 2 })],
-      ['have no moment', said({ collectedAt: 'yesterday' })],
-      ['are of a family nobody knows', said({ family: 'plan9' })],
-      ['have a kind nobody knows', section({ kind: 'passwords' })],
-      ['have a kind twice', said({ sections: [FACTS.sections[0], FACTS.sections[0]] })],
-      ['have a value that is too long', section({ entries: [{ key: 'a', value: 'x'.repeat(501) }] })],
       ['have a NUL in a key, which PostgreSQL refuses', section({ entries: [{ key: 'a\u0000', value: '' }] })],
-      ['have half a character in a value, which PostgreSQL refuses', section({ entries: [{ key: 'a', value: '\ud83d' }] })],
       ['have a terminal escape in a value', section({ entries: [{ key: 'a', value: '\u001b[2J' }] })],
-      ['have an error whose code is none', section({ state: 'failed', error: { code: '\u001b[2J', message: 'x', hint: 'x' } })],
-      ['have an error with a NUL in its words', section({ state: 'failed', error: { code: 'INTERNAL', message: 'x\u0000', hint: 'x' } })],
     ])('that somebody has put there with fitting checksums, and that %s, are none', async (_what, text) => {
       const { repository, image } = subject();
       const { serverId, recoveryPointId, manifest, directory } = await takeWithFacts(repository, image);

@@ -1,11 +1,13 @@
 import { CancelledFailure } from '@temporalio/workflow';
 import { ModosuError } from '../../src/contracts/errors';
-import { seenTwice } from './damage';
+import { markDamage, markIfDamaged, seenTwice } from './damage';
+
+const mockMarkDamaged = jest.fn((..._said: unknown[]): Promise<void> => Promise.resolve());
 
 jest.mock('@temporalio/workflow', () => ({
   ...jest.requireActual<Record<string, unknown>>('@temporalio/workflow'),
   proxyActivities: () => ({}),
-  proxyLocalActivities: () => ({}),
+  proxyLocalActivities: () => ({ markDamaged: (...said: unknown[]) => mockMarkDamaged(...said) }),
 }));
 
 const CORRUPT = new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 differs');
@@ -49,5 +51,27 @@ describe('damage', () => {
   it('is not looked for after a cancel', async () => {
     const cancel = new CancelledFailure('stop');
     await expect(seenTwice(looks(cancel))).rejects.toBe(cancel);
+  });
+});
+
+describe('what was found damaged', () => {
+  beforeEach(() => mockMarkDamaged.mockClear());
+  const inVda = new ModosuError('RECOVERY_POINT_CORRUPT', 'segment 3 differs', { context: { file: 'disks/vda.qcow2' } });
+
+  it('is written down: of which, why, and in which file', async () => {
+    await markDamage('rp_1', inVda.summary());
+    expect(mockMarkDamaged.mock.calls).toEqual([['rp_1', 'segment 3 differs', { code: 'RECOVERY_POINT_CORRUPT', file: 'disks/vda.qcow2' }]]);
+  });
+
+  it('is thrown on as it was after it was written down, also where nobody could write it down', async () => {
+    await expect(markIfDamaged('rp_1', inVda)).rejects.toBe(inVda);
+    mockMarkDamaged.mockRejectedValueOnce(new Error('no database'));
+    await expect(markIfDamaged('rp_1', inVda)).rejects.toBe(inVda);
+    expect(mockMarkDamaged).toHaveBeenCalledTimes(2);
+  });
+
+  it('is nothing where what was thrown is no damage: that is thrown on, and nothing is written down', async () => {
+    await expect(markIfDamaged('rp_1', AWAY)).rejects.toBe(AWAY);
+    expect(mockMarkDamaged).not.toHaveBeenCalled();
   });
 });

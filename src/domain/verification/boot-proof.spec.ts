@@ -41,6 +41,18 @@ describe('when an image is booted', () => {
   ])('%s', (_what, last, now, due) => {
     expect(isBootDue(last, NIGHTLY, now)).toBe(due);
   });
+  /** From here on to the millisecond: it was due at 03:00. */
+  const at = (time: string): Date => new Date(`2026-03-31T${time}Z`);
+  it.each([
+    ['could not be tried at its very time: that was the try', '03:00:00.000', '03:01:00.000', '03:30:00.000', false],
+    ['an hour after it ended', '03:00:00.001', '03:01:00.000', '04:01:00.000', true],
+    ['a millisecond less', '03:00:00.001', '03:01:00.000', '04:00:59.999', false],
+    ['a millisecond less than six hours after its time', '03:00:00.001', '03:01:00.000', '08:59:59.999', true],
+    ['six hours after its time', '03:00:00.001', '03:01:00.000', '09:00:00.000', false],
+  ])('what could not be tried is tried again, or not: %s', (_when, startedAt, finishedAt, now, due) => {
+    const last = { carriedOutAt: hoursAgo(33), notTried: { startedAt: at(startedAt), finishedAt: at(finishedAt) } };
+    expect(isBootDue(last, NIGHTLY, at(now))).toBe(due);
+  });
   it('not before the policy has said so, whatever was booted before', () => {
     for (const last of [NEVER, carriedOut(500)]) {
       expect(isBootDue(last, { ...NIGHTLY, since: hoursAgo(8) }, NOW)).toBe(false);

@@ -26,4 +26,4 @@ export const builtOnDeleted = (origin: string): InheritedDamage => ({
 export const OWN_FILES: readonly string[] = ['domain.xml', 'nvram.fd'];
 
 /** Whether what builds on it is damaged, too. In a file that nobody has named: it may be. */
-export const isHandedDown = ({ file }: Pick<Damage, 'file'>): boolean => file === undefined || !OWN_FILES.includes(file);
+export const isHandedDown = ({ file }: Pick<Damage, 'file'>): boolean => !OWN_FILES.some((own) => own === file);

@@ -31,17 +31,22 @@ export interface Turn<Waiting extends Placed> {
  */
 export function nextTurn<Waiting extends Placed>(asked: readonly Waiting[], running: readonly Placed[], restores: ReadonlyMap<string, string>): Turn<Waiting> {
   const why = (place: string): string | null => {
-    const readers = running.filter((row) => row.place === place);
-    const isFull = readers.length >= roomOf(place);
+    // The one that has taken the last room there is.
+    const last = running.filter((row) => row.place === place)[roomOf(place) - 1];
     return (
       restores.get(place) ??
-      (isFull ? `verification ${readers[0]?.id ?? ''} ${place.startsWith(bootPlace('')) ? 'boots an image there' : 'reads the same repository'}` : null)
+      (last === undefined ? null : `verification ${last.id} ${place.startsWith(bootPlace('')) ? 'boots an image there' : 'reads the same repository'}`)
     );
   };
   const places = new Set([...running.map(({ place }) => place), ...restores.keys()]);
   return {
     begin: asked.find(({ place }) => why(place) === null) ?? null,
-    waitsFor: new Map(asked.flatMap(({ id, place }) => (why(place) === null ? [] : [[id, why(place) ?? '']]))),
+    waitsFor: new Map(
+      asked.flatMap(({ id, place }): [string, string][] => {
+        const reason = why(place);
+        return reason === null ? [] : [[id, reason]];
+      }),
+    ),
     taken: new Set([...places].filter((place) => why(place) !== null)),
   };
 }

@@ -44,6 +44,9 @@ describe('what is known of a recovery point', () => {
     expect(verificationOf({ ...NEVER, checkedAt: daysAgo(1), checkProblem }).state).toBe('unverified');
     expect(verificationOf({ ...PASSED, checkedAt: daysAgo(1), checkProblem })).toMatchObject({ state: 'verified', problem: { code: 'RUN_CANCELLED' } });
   });
+  it('of which somebody has said a problem, but not when: nothing about that', () => {
+    expect(verificationOf({ ...PASSED, checkedAt: null, checkProblem: away })).toMatchObject({ state: 'verified', problem: null });
+  });
   it('that is damaged: what is, also where a restore has found it and nobody has looked since', () => {
     const checkProblem = { code: 'RECOVERY_POINT_CORRUPT', message: 'segment 3 of vda differs' };
     expect(verificationOf({ ...PASSED, state: 'damaged', checkedAt: daysAgo(1), checkProblem })).toMatchObject({ state: 'corrupt', problem: checkProblem });
@@ -83,6 +86,7 @@ it('is asked for by moments that others can compare with, too, to the millisecon
 
 it('what was read once is never due where no policy asks for it', () => {
   expect(isDueForVerification({ verifiedAt: daysAgo(10_000), checkedAt: null }, Infinity, NOW)).toBe(false);
+  expect(isDueForVerification({ verifiedAt: null, checkedAt: null }, Infinity, NOW)).toBe(true);
   expect(dueMoments(Infinity, NOW).verifiedUntil.getTime()).not.toBeNaN();
 });
 
@@ -103,6 +107,8 @@ describe('when data of a server is looked at again', () => {
     ['not carried out, ended 6 hours ago', 7, 6, false, true, 24, true],
     ['not carried out, ended 5.9 hours ago', 7, 5.9, false, true, 24, false],
     ['not carried out, one hour promised, ended a quarter of an hour ago', 1, 0.25, false, true, 1, true],
+    ['begun a minute ago', 1 / 60, 0, true, true, 24, false],
+    ['by a clock that is five minutes ahead', -5 / 60, -4 / 60, true, false, 24, false],
     ['by a clock that was a day ahead', -24, -23, true, false, 24, true],
   ])('%s', (_what, started, finished, wasCarriedOut, hasNew, withinHours, isDue) => {
     const last = { startedAt: hoursAgo(started), finishedAt: hoursAgo(finished), wasCarriedOut };
@@ -115,7 +121,7 @@ describe('when data of a server is looked at again', () => {
 
 describe('what is written down of an error', () => {
   const named = newId('rp');
-  const error = (context?: Record<string, string>, code: 'RECOVERY_POINT_INCOMPLETE' | 'REPOSITORY_UNREACHABLE' = 'RECOVERY_POINT_INCOMPLETE') =>
+  const error = (context?: Record<string, string | number>, code: 'RECOVERY_POINT_INCOMPLETE' | 'REPOSITORY_UNREACHABLE' = 'RECOVERY_POINT_INCOMPLETE') =>
     damageOf(new ModosuError(code, 'it is missing', { ...(context === undefined ? {} : { context }) }).summary());
   const damage = { code: 'RECOVERY_POINT_INCOMPLETE', message: 'it is missing' };
 
@@ -125,6 +131,7 @@ describe('what is written down of an error', () => {
   it('names nothing that could not be a recovery point, or a file of one', () => {
     expect(error()).toEqual(damage);
     expect(error({ recoveryPointId: 'disks', file: '' })).toEqual(damage);
+    expect(error({ recoveryPointId: 3, file: 3 })).toEqual(damage);
   });
   it('is nothing where it is no damage', () => expect(error({ recoveryPointId: named }, 'REPOSITORY_UNREACHABLE')).toBeNull());
 });

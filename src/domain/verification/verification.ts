@@ -21,7 +21,7 @@ export function damageOf({ code, message, context }: ErrorSummary): Damage | nul
     code: code as Damage['code'],
     message,
     ...(typeof file === 'string' && file !== '' ? { file } : {}),
-    ...(typeof named === 'string' && isId('rp', named) ? { named } : {}),
+    ...(isId('rp', named) ? { named } : {}),
   };
 }
 

@@ -73,15 +73,16 @@ export function copiesIn(snapshots: readonly SnapshotTree[], password: string): 
   const found = new Map<string, FoundCopy>();
   for (const snapshot of snapshots) {
     const receipt = readReceipt(snapshot, password);
-    const content = receipt === null ? undefined : byId.get(receipt.snapshotId);
-    if (receipt === null || content === undefined) continue;
+    if (receipt === null) continue;
+    const content = byId.get(receipt.snapshotId);
+    if (content === undefined) continue;
     // The newest counts: the one before was found damaged.
     if ((found.get(receipt.recoveryPointId)?.copiedAt ?? '') > receipt.copiedAt) continue;
     const { recoveryPointId, serverId, kind, copiedAt, sizeBytes, manifestSha256 } = receipt;
     const copy: OffsiteCopy = { recoveryPointId, serverId, kind, snapshotIds: [content.id, snapshot.id], copiedAt, sizeBytes, manifestSha256 };
     found.set(recoveryPointId, { ...copy, receipt, receiptId: snapshot.id, content });
   }
-  return [...found.values()].sort((a, b) => (a.copiedAt < b.copiedAt ? -1 : a.copiedAt > b.copiedAt ? 1 : 0));
+  return [...found.values()].sort((a, b) => Date.parse(a.copiedAt) - Date.parse(b.copiedAt));
 }
 
 /** What callers see of it. */
@@ -109,15 +110,16 @@ export function goingWith(
     return receipt === null ? [] : [{ id: snapshot.id, receipt }];
   });
   const isReceipt = new Set(receipts.map((entry) => entry.id));
+  const going = receipts.filter(({ receipt }) => wanted.has(receipt.recoveryPointId));
   const needed = new Set(receipts.filter(({ receipt }) => !wanted.has(receipt.recoveryPointId)).map(({ receipt }) => receipt.snapshotId));
-  const named = new Set(receipts.filter(({ receipt }) => wanted.has(receipt.recoveryPointId)).map(({ receipt }) => receipt.snapshotId));
+  const named = new Set(going.map(({ receipt }) => receipt.snapshotId));
   const prefix = recoveryPointTag('');
   const saysSo = ({ tags }: SnapshotTree): boolean => {
     const of = tags.filter((tag) => tag.startsWith(prefix)).map((tag) => tag.slice(prefix.length));
     return of.length > 0 && of.every((recoveryPointId) => wanted.has(recoveryPointId));
   };
   return {
-    receipts: receipts.filter(({ receipt }) => wanted.has(receipt.recoveryPointId)).map((entry) => entry.id),
+    receipts: going.map((entry) => entry.id),
     contents: snapshots
       .filter((snapshot) => !isReceipt.has(snapshot.id) && !needed.has(snapshot.id) && (named.has(snapshot.id) || saysSo(snapshot)))
       .map((snapshot) => snapshot.id),
