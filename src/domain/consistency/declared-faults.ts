@@ -21,13 +21,13 @@ export type Askable = (spec: MarkerSpec, values: Readonly<Record<string, string>
 
 /**
  * Whatever would keep a rule of the profile from ever being judged for this relation, or a marker from ever being read: parameters, rules, and what would be
- * asked of each peer. Each fault once. Pure, as `askable` is.
+ * asked of the server and of each peer. Each fault once. Pure, as `askable` is.
  */
 export function declaredFaults(relation: Relation, profile: Profile, askable: Askable): readonly DeclaredFault[] {
   const { parameters, server, peers } = relation;
   const ofParameters = [...parameterFaults(profile, parameters), ...peers.flatMap((peer) => ruleFaults(profile, parameters, { server, peer: peer.server }))];
   const ofProbes = peers.flatMap((peer, index) =>
-    profile.markers.filter((spec) => index === 0 || isOfItsPeer(spec)).flatMap((spec) => probeFaults({ relation, profile, askable }, spec, peer, index)),
+    profile.markers.flatMap((spec) => sidesOf(relation, spec, peer, index).flatMap((side) => probeFaults({ relation, profile, askable }, spec, side))),
   );
   const found = [...ofParameters.map(({ parameter, ...fault }) => ({ field: fieldOf(parameter), ...fault })), ...ofProbes];
   // One value may be in the way of every part of a profile; the first one tells enough.
@@ -45,18 +45,34 @@ interface Declared {
   readonly askable: Askable;
 }
 
-function probeFaults({ relation, profile, askable }: Declared, spec: MarkerSpec, peer: RelationPeer, index: number): readonly DeclaredFault[] {
+/** One of the two that a marker is asked of. */
+interface Side {
+  readonly name: string;
+  readonly address: string | null;
+  /** Where its address is declared. */
+  readonly field: string;
+  /** The peer beside which it is asked, and where that is declared. */
+  readonly peer: string;
+  readonly peerField: string;
+}
+
+function sidesOf(relation: Relation, { of }: MarkerSpec, peer: RelationPeer, index: number): readonly Side[] {
+  const peerField = `peers[${index}]`;
+  const beside = { peer: peer.server, peerField };
+  return [
+    ...(of === 'server' ? [] : [{ name: peer.server, address: peer.address, field: peerField, ...beside }]),
+    ...(of === 'peer' ? [] : [{ name: relation.server, address: relation.address, field: 'address', ...beside }]),
+  ];
+}
+
+function probeFaults({ relation, profile, askable }: Declared, spec: MarkerSpec, side: Side): readonly DeclaredFault[] {
   const part = `marker ${spec.name}`;
   const names = namesIn(spec.probe);
+  if (side.address === null && (NETWORK_KINDS.includes(spec.probe.kind) || names.includes('address'))) {
+    return [{ field: side.field, message: `"${side.name}" needs an address, because it is asked over the network`, part }];
+  }
   const given = valuesOf(profile, relation.parameters);
-  const isOverNetwork = NETWORK_KINDS.includes(spec.probe.kind) || names.includes('address');
-  if (peer.address === null && spec.of !== 'server' && isOverNetwork) {
-    return [{ field: `peers[${index}]`, message: `"${peer.server}" needs an address, because it is asked over the network`, part }];
-  }
-  if (relation.address === null && spec.of !== 'peer' && isOverNetwork) {
-    return [{ field: 'address', message: `"${relation.server}" needs an address, because it is asked over the network`, part }];
-  }
-  const values = { ...given, server: relation.server, peer: peer.server, address: peer.address ?? SOME_ADDRESS };
+  const values = { ...given, server: relation.server, peer: side.peer, address: side.address ?? SOME_ADDRESS };
   // What is missing was told already.
   if (names.some((name) => !Object.hasOwn(values, name))) return [];
   try {
@@ -64,22 +80,20 @@ function probeFaults({ relation, profile, askable }: Declared, spec: MarkerSpec,
     return [];
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'PROBE_INVALID') throw error;
-    return [{ field: culprit(error, relation, names, index), message: error.message.replace(/\.$/, ''), part }];
+    return [{ field: culprit(error, relation, names, side), message: error.message.replace(/\.$/, ''), part }];
   }
 }
 
 /** Which field of the relation is in the way, as near as can be told. */
-function culprit(error: ModosuError, { parameters }: Relation, names: readonly string[], index: number): string {
+function culprit(error: ModosuError, { parameters }: Relation, names: readonly string[], side: Side): string {
   const named = error.context['parameter'];
-  if (named === 'peer' || named === 'address') return `peers[${index}]`;
+  if (named === 'peer') return side.peerField;
+  if (named === 'address') return side.field;
   if (named === 'server') return 'server';
   return fieldOf([named, ...names].find((name): name is string => typeof name === 'string' && Object.hasOwn(parameters, name)) ?? null);
 }
 
 const NETWORK_KINDS: readonly ProbeSpec['kind'][] = ['dns', 'tcp'];
-
-const isOfItsPeer = ({ probe }: MarkerSpec): boolean =>
-  NETWORK_KINDS.includes(probe.kind) || namesIn(probe).some((name) => name === 'peer' || name === 'address');
 
 const namesIn = (probe: ProbeSpec): readonly string[] =>
   Object.values(probe)

@@ -1,6 +1,6 @@
 import { shippedProfile } from '../../../test/support/judged-profile';
 import { profileSchema } from '../../contracts/api/profile';
-import type { Profile } from '../../contracts/profile';
+import type { Profile, RuleCondition } from '../../contracts/profile';
 import { parameterFaults, ruleFaults } from './relation-faults';
 
 const PAIR = { server: 'srv01', peer: 'srv02' };
@@ -78,5 +78,83 @@ describe('values that no rule could be judged with', () => {
       { parameter: 'primary', message: expect.stringContaining('"srv10"') as string },
     ]);
     for (const primary of ['srv01', 'srv02']) expect(ruleFaults(shippedProfile('dns-zone'), { zone: 'example.org', primary }, PAIR)).toEqual([]);
+  });
+});
+
+describe('a rule is no fault of the relation', () => {
+  const GTIDS = { name: 'gtids', type: 'gtid-set', of: 'each', isCaptured: true, probe: { kind: 'command', argv: ['/bin/gtids'] } };
+  const MOMENT = { name: 'moment', type: 'timestamp', of: 'server', isCaptured: true, probe: { kind: 'fact', fact: 'point-in-time' } };
+  const COUNT = { name: 'count', type: 'counter', of: 'peer', probe: { kind: 'command', argv: ['/bin/count'] } };
+  const faultsOf = (when: readonly RuleCondition[], parameters: Readonly<Record<string, string>>, severity: 'warn' | 'block' = 'block') => {
+    const profile = profileSchema.parse({
+      format: 'modosu-profile',
+      version: 1,
+      name: 'made-up',
+      title: 'Made up',
+      status: 'experimental',
+      description: 'Made up.',
+      parameters: [
+        { name: 'given', description: 'Has to be given.' },
+        { name: 'usual', description: 'Has a default.', default: '24' },
+      ],
+      markers: [GTIDS, MOMENT, COUNT],
+      rules: [{ code: 'FOUND', phases: ['plan'], when, severity, message: 'It is so.' }],
+    });
+    return ruleFaults(profile, parameters, PAIR);
+  };
+  const age = (atLeast: Extract<RuleCondition, { readonly age: unknown }>['atLeast']): RuleCondition => ({ age: 'recovery-point', atLeast, unit: 'hours' });
+  const from = (source: string): RuleCondition => ({
+    compare: { marker: 'gtids', of: 'peer', at: 'now' },
+    with: { marker: 'gtids', of: 'server', at: 'recovery-point' },
+    is: ['ahead'],
+    from: source,
+  });
+  const UUID = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+
+  it.each<[string, RuleCondition, string]>([
+    ['a number', age(24), 'x'],
+    ['a length of time that can be used', age({ parameter: 'given' }), '24'],
+    ['a default', age({ parameter: 'usual' }), 'x'],
+    ['what a counter will say', age({ marker: { marker: 'count', of: 'peer', at: 'now' } }), 'x'],
+    ['a source that can be one', from('${given}'), UUID],
+    ['a source that a marker will name', from('${peer.gtids.now}'), 'x'],
+  ])('with %s', (_what, condition, given) => {
+    expect(faultsOf([condition], { given }, 'warn')).toEqual([]);
+  });
+
+  it.each<[string, RuleCondition]>([
+    ['a length of time', age({ parameter: 'given' })],
+    ['a source', from('${given}')],
+  ])('where %s is missing, which is told already', (_what, condition) => {
+    expect(faultsOf([condition], {}, 'warn')).toEqual([]);
+  });
+
+  const SO: RuleCondition = { text: '${server}', differs: '${given}' };
+  const FOUND = [{ parameter: 'given', message: 'It is so.', part: 'rule FOUND' }];
+
+  it.each<[string, RuleCondition]>([
+    ['what differs', SO],
+    ['what is the same', { text: 'srv10', equals: '${given}' }],
+    ['what is compared', { text: '${given}', equals: 'srv10' }],
+  ])('unless it blocks for ever: then of the parameter in %s', (_what, condition) => {
+    expect(faultsOf([condition], { given: 'srv10' })).toEqual(FOUND);
+    expect(faultsOf([condition], { given: 'srv01' })).toEqual([]);
+  });
+
+  it('where it only warns for ever', () => {
+    expect(faultsOf([SO], { given: 'srv10' }, 'warn')).toEqual([]);
+  });
+
+  // Nobody has chosen a recovery point yet: what is said of one here must not come from the moment that stands in its place.
+  it('where it also asks for a recovery point, whatever the texts say', () => {
+    const old: RuleCondition = { value: { marker: 'moment', of: 'server', at: 'recovery-point' }, differs: '2026-01-01T00:00:00Z' };
+    expect(faultsOf([SO, old], { given: 'srv10' })).toEqual([]);
+    expect(faultsOf([SO, age(0)], { given: 'srv10' })).toEqual([]);
+  });
+
+  it('unless all of several texts are so', () => {
+    const also = (equals: string): RuleCondition => ({ text: '${peer}', equals });
+    expect(faultsOf([SO, also('srv02')], { given: 'srv10' })).toEqual(FOUND);
+    expect(faultsOf([SO, also('srv03')], { given: 'srv10' })).toEqual([]);
   });
 });

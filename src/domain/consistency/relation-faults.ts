@@ -76,10 +76,11 @@ function faultOf(situation: Situation, condition: RuleCondition): Fault | null {
 
 /** That it blocks for ever: it asks nothing but texts of the relation, and they are so. */
 function blockFault(situation: Situation, { severity, when, message }: Rule): Fault | null {
-  const texts = when.flatMap((condition) => ('text' in condition ? [condition.text, condition.equals ?? condition.differs ?? ''] : []));
-  if (severity !== 'block' || when.some((condition) => !('text' in condition))) return null;
-  const isSo = when.map((condition) => holds(situation, condition)).every((answer) => answer.isKnown && answer.value);
-  return isSo ? { names: texts.flatMap((text) => placeholdersOf(text)), why: sentenceOf(situation, message) } : null;
+  const texts = when.filter((condition) => 'text' in condition);
+  if (severity !== 'block' || texts.length < when.length) return null;
+  const isSo = texts.map((condition) => holds(situation, condition)).every((answer) => answer.isKnown && answer.value);
+  const names = texts.flatMap((condition) => Object.values(condition)).flatMap((text) => placeholdersOf(text));
+  return isSo ? { names, why: sentenceOf(situation, message) } : null;
 }
 
 function limitFault(situation: Situation, limit: AgeLimit): Fault | null {
