@@ -1,3 +1,4 @@
+import { markerNamed } from '../../contracts/placeholders';
 import type { MarkerReadings, MarkerReference, RuleCondition } from '../../contracts/profile';
 import { madeUpProfile } from '../../../test/support/made-up-relations';
 import { holds, limitIn, referencesOf } from './conditions';
@@ -49,6 +50,28 @@ describe('the markers that a condition is asked of', () => {
   });
 });
 
+describe('a comparison', () => {
+  const [one, other] = ['server.count.now', 'peer.count.now'];
+  it.each([
+    ['the one', { [other]: '1' }, ['server.count.now']],
+    ['the other', { [one]: '2' }, ['peer.count.now']],
+    ['both', {}, ['server.count.now', 'peer.count.now']],
+  ])('is not known without %s, and says so of each that is missing', (_, values, missing) => {
+    const held = holds(situation(values), { compare: of('count'), with: of('count', 'peer'), is: ['ahead'] });
+    expect(held.isKnown ? [] : held.causes.flatMap(({ references }) => references)).toEqual(missing.map((name) => markerNamed(name)));
+  });
+});
+
+describe('a value', () => {
+  it.each<[string, Readonly<Record<string, string>>, RegExp]>([
+    ['the value itself', {}, /^SERVER_UNKNOWN: it was not read; RULE_UNUSABLE: /],
+    ['the text that it should be', { 'server.count.now': '1' }, /^RULE_UNUSABLE: the relation does not give this parameter$/],
+  ])('is not judged without %s', (_, values, why) => {
+    expect(answer({ value: of('count'), equals: '${nobody}' }, values)).toMatch(why);
+    expect(answer({ value: of('count'), differs: '${nobody}' }, values)).toMatch(why);
+  });
+});
+
 describe('a position', () => {
   // The server ends timeline 2, which left timeline 1 at 0/3000000.
   const history = '1\t0/3000000\n2';
@@ -67,9 +90,10 @@ describe('a position', () => {
     expect(asked(false, { 'server.lsn.now': '0/5000000', 'peer.history.now': '1\t0/2000000\n2' })).toBe(true);
   });
 
-  it('is not known where any of the three is not', () => {
-    expect(asked(true, { 'peer.history.now': history })).toMatch(/^SERVER_UNKNOWN/);
-    expect(asked(true, { 'server.lsn.now': '0/5000000' })).toMatch(/^PEER_UNKNOWN/);
+  it.each(['server.lsn.now', 'server.history.now', 'peer.history.now'])('is not known where %s is not', (missing) => {
+    const { [missing]: _, ...values } = { 'server.lsn.now': '0/5000000', 'server.history.now': history, 'peer.history.now': history } as Record<string, string>;
+    const held = holds(situation(values), { position: of('lsn'), history: of('history'), line: of('history', 'peer'), isOn: true });
+    expect(held).toMatchObject({ isKnown: false, causes: [{ references: [markerNamed(missing)] }] });
   });
 });
 

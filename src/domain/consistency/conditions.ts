@@ -2,8 +2,8 @@ import type { AgeLimit, AgeUnit, MarkerReference, RuleCondition } from '../../co
 import { isAhead } from '../clock-skew';
 import { compareFrom } from './compare-from';
 import { compareMarkers } from './compare';
-import { allKnown, canonicalOf, known, markerOf, parameterOf, readable, textOf, unknown, unusable, type Known, type Situation } from './known';
-import type { Order } from './order';
+import { allKnown, known, markerOf, parameterOf, readable, textOf, unknown, unusable, type Known, type Situation } from './known';
+import { readMarker } from './markers';
 import { compareTimelineHistories, contains, currentTimeline } from './timeline-history';
 
 /**
@@ -37,47 +37,52 @@ type Of<K extends string> = Extract<RuleCondition, Readonly<Record<K, unknown>>>
 const whereOf = ({ marker, of, at }: MarkerReference): string => `${marker} of the ${of} (${at === 'now' ? 'now' : 'recovery point'})`;
 
 function holdsComparison(situation: Situation, condition: Of<'compare'>): Known<boolean> {
-  const both = allKnown([markerOf(situation, condition.compare), markerOf(situation, condition.with)]);
-  const source = condition.from === undefined ? known(null) : textOf(situation, condition.from);
-  if (!both.isKnown || !source.isKnown) return unknown(...causesOf(both), ...causesOf(source));
-  const [one, other] = both.value;
-  if (one === undefined || other === undefined) return unusable('comparison', 'two markers are compared');
-  const from = source.value;
-  const order = readable<Order | null>(() => (from === null ? compareMarkers(one, other) : compareFrom(one, other, from)), referencesOf(condition));
+  const [one, other] = [markerOf(situation, condition.compare), markerOf(situation, condition.with)];
+  const source = textOf(situation, condition.from ?? '');
+  if (!one.isKnown || !other.isKnown || !source.isKnown) return unknownBy(one, other, source);
+  const order = readableOf(condition, () =>
+    condition.from === undefined ? compareMarkers(one.value, other.value) : compareFrom(one.value, other.value, source.value),
+  );
   if (!order.isKnown) return order;
-  if (order.value !== null && condition.is.includes(order.value)) return known(true);
-  if (order.value !== null && order.value !== 'incomparable') return known(false);
+  if (order.value !== null) {
+    if (condition.is.includes(order.value)) return known(true);
+    if (order.value !== 'incomparable') return known(false);
+  }
   return unknown({
     code: 'MARKERS_INCOMPARABLE',
     what: `${whereOf(condition.compare)} beside ${whereOf(condition.with)}`,
-    why: order.value === null ? `neither has anything from the source "${from ?? ''}"` : 'nothing can be said of how the one stands to the other',
+    why: order.value === null ? `neither has anything from the source "${source.value}"` : 'nothing can be said of how the one stands to the other',
     references: [condition.compare, condition.with],
   });
 }
 
 function holdsPosition(situation: Situation, condition: Of<'position'>): Known<boolean> {
-  const all = allKnown([condition.position, condition.history, condition.line].map((reference) => markerOf(situation, reference)));
-  if (!all.isKnown) return all;
-  const [position = '', history = '', line = ''] = all.value.map(({ value }) => value);
-  return readable(() => {
+  const position = valueOf(situation, condition.position);
+  const history = valueOf(situation, condition.history);
+  const line = valueOf(situation, condition.line);
+  if (!position.isKnown || !history.isKnown || !line.isKnown) return unknownBy(position, history, line);
+  return readableOf(condition, () => {
+    const place = { timeline: currentTimeline(history.value), lsn: position.value };
     // A timeline of this number on the line may be another one.
-    const isOn = compareTimelineHistories(history, line) !== 'diverged' && contains(line, { timeline: currentTimeline(history), lsn: position });
+    const isOn = compareTimelineHistories(history.value, line.value) !== 'diverged' && contains(line.value, place);
     return isOn === condition.isOn;
-  }, referencesOf(condition));
+  });
 }
 
 function holdsValue(situation: Situation, condition: Of<'value'>): Known<boolean> {
   const marker = markerOf(situation, condition.value);
-  const expected = textOf(situation, condition.equals ?? condition.differs ?? '');
-  if (!marker.isKnown || !expected.isKnown) return unknown(...causesOf(marker), ...causesOf(expected));
-  const canonical = canonicalOf(marker.value.type, expected.value, referencesOf(condition));
-  return canonical.isKnown ? known((marker.value.value === canonical.value) === (condition.equals !== undefined)) : canonical;
+  const expected = textOf(situation, expectedBy(condition));
+  if (!marker.isKnown || !expected.isKnown) return unknownBy(marker, expected);
+  const { type, value } = marker.value;
+  return readableOf(condition, () => (value === readMarker(type, expected.value).value) === (condition.equals !== undefined));
 }
 
 function holdsText(situation: Situation, condition: Of<'text'>): Known<boolean> {
-  const texts = allKnown([condition.text, condition.equals ?? condition.differs ?? ''].map((text) => textOf(situation, text)));
+  const texts = allKnown([condition.text, expectedBy(condition)].map((text) => textOf(situation, text)));
   return texts.isKnown ? known((texts.value[0] === texts.value[1]) === (condition.equals !== undefined)) : texts;
 }
+
+const expectedBy = ({ equals, differs }: Of<'value'> | Of<'text'>): string => equals ?? differs ?? '';
 
 const UNIT_MS: Readonly<Record<AgeUnit, number>> = { minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
 /** Of any unit; nobody means a longer time. */
@@ -85,7 +90,7 @@ const MAX_LIMIT = 1_000_000;
 
 function reaches(situation: Situation, { atLeast, unit }: { readonly atLeast: AgeLimit; readonly unit: AgeUnit }, distanceMs: Known<number>): Known<boolean> {
   const limit = limitOf(situation, atLeast);
-  if (!distanceMs.isKnown || !limit.isKnown) return unknown(...causesOf(distanceMs), ...causesOf(limit));
+  if (!distanceMs.isKnown || !limit.isKnown) return unknownBy(distanceMs, limit);
   return known(distanceMs.value >= limit.value * UNIT_MS[unit]);
 }
 
@@ -133,4 +138,12 @@ function skewOf(situation: Situation, reference: MarkerReference): Known<number>
   return Number.isFinite(distance) ? known(distance) : unusable(whereOf(reference), 'when it was read is not known');
 }
 
-const causesOf = (item: Known<unknown>) => (item.isKnown ? [] : item.causes);
+/** Why they are not all known. */
+const unknownBy = (...items: readonly Known<unknown>[]): Known<never> => unknown(...items.flatMap((item) => (item.isKnown ? [] : item.causes)));
+
+/** What is made from values of the markers that a condition is asked of. */
+const readableOf = <T>(condition: RuleCondition, make: () => T): Known<T> =>
+  readable(
+    () => known(make()),
+    (why) => unusable('', why, referencesOf(condition)),
+  );

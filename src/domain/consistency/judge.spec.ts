@@ -1,5 +1,6 @@
 import { failed, judged, NOW, POINT_IN_TIME, readingsOf } from '../../../test/support/judged-profile';
-import type { MarkerReading, MarkerSpec, Profile, Rule, RuleCondition } from '../../contracts/profile';
+import { nameOfMarker } from '../../contracts/placeholders';
+import type { MarkerReading, MarkerReference, MarkerSpec, Profile, Rule, RuleCondition } from '../../contracts/profile';
 import { judge, planSteps, type JudgeContext } from './judge';
 
 const marker = (name: string, type: MarkerSpec['type'], of: MarkerSpec['of'] = 'each'): MarkerSpec => ({
@@ -11,7 +12,7 @@ const marker = (name: string, type: MarkerSpec['type'], of: MarkerSpec['of'] = '
   isCaptured: true,
 });
 const now = (name: string, of: 'server' | 'peer' = 'peer') => ({ marker: name, of, at: 'now' }) as const;
-const then = (name: string) => ({ marker: name, of: 'server', at: 'recovery-point' }) as const;
+const then = (name: string, of: 'server' | 'peer' = 'server') => ({ marker: name, of, at: 'recovery-point' }) as const;
 const rule = (when: Rule['when'], more: Partial<Rule> = {}): Rule => ({
   code: 'FOUND',
   phases: ['plan'],
@@ -144,6 +145,110 @@ describe('what is not known', () => {
     expect(said(byHypervisor, known)).toEqual([{ ...unread, nothingKnown: true }]);
   });
 
+  it.each<[string, MarkerReference, string, { readonly of: MarkerReference; readonly isNothing: boolean }[]]>([
+    [
+      'the server: what it says now counts, not what it or its peer said, or says, elsewhere',
+      now('usn', 'server'),
+      'SERVER_UNKNOWN',
+      [
+        { of: now('flag', 'server'), isNothing: false },
+        { of: then('flag'), isNothing: true },
+        { of: now('flag', 'peer'), isNothing: true },
+      ],
+    ],
+    [
+      'the peer: what it says now counts, not what it or the server said, or says, elsewhere',
+      now('usn', 'peer'),
+      'PEER_UNKNOWN',
+      [
+        { of: now('flag', 'peer'), isNothing: false },
+        { of: then('flag', 'peer'), isNothing: true },
+        { of: now('flag', 'server'), isNothing: true },
+      ],
+    ],
+    [
+      'the recovery point: what either of the two said then counts, not what they say now',
+      then('usn'),
+      'MARKER_NOT_CAPTURED',
+      [
+        { of: then('flag'), isNothing: false },
+        { of: then('flag', 'peer'), isNothing: false },
+        { of: now('flag', 'server'), isNothing: true },
+        { of: now('flag', 'peer'), isNothing: true },
+      ],
+    ],
+  ])('says that nothing at all is known of %s', (_, unread, code, told) => {
+    const said = (message: string, values: Readonly<Record<string, string>>) =>
+      judged(profile(rule([{ value: unread, equals: '1' }], { message })), 'plan', values).findings.map((one) => [one.code, one.nothingKnown ?? false]);
+    expect(said('x', {})).toEqual([[code, true]]);
+    for (const { of, isNothing } of told) expect([of, said(`\${${nameOfMarker(of)}}`, { [nameOfMarker(of)]: 'true' })]).toEqual([of, [[code, isNothing]]]);
+  });
+
+  it('says that nothing is known of a side by what the rules of this phase ask of it alone', () => {
+    const later = rule([{ value: now('flag'), equals: 'false' }], { code: 'LATER', phases: ['live'] });
+    const both = profile(rule([NAMED]), later);
+    expect(judged(both, 'plan', { 'peer.flag.now': 'true' }).findings).toMatchObject([{ code: 'PEER_UNKNOWN', nothingKnown: true }]);
+    // A recovery point of which the plan asks nothing has been asked for nothing.
+    const lacking = rule([{ value: then('flag'), equals: 'true' }], { code: 'LATER', phases: ['live'] });
+    const [finding] = judged(profile(rule([NAMED]), lacking), 'plan', { 'peer.name.now': 'b' }).findings;
+    expect(finding).toMatchObject({ code: 'MARKER_NOT_CAPTURED', notKnown: ['server.flag.recovery-point'] });
+    expect(finding).not.toHaveProperty('nothingKnown');
+  });
+
+  it('counts a clock among what a server says itself', () => {
+    const withClock: Profile = {
+      ...profile(rule([NAMED], { message: '${peer.moment.now}' })),
+      markers: profile().markers.map((one) => (one.name === 'moment' ? { ...one, probe: { kind: 'fact', fact: 'clock' } } : one)),
+    };
+    const [finding] = judged(withClock, 'plan', { 'peer.moment.now': NOW.toISOString() }).findings;
+    expect(finding).toMatchObject({ code: 'PEER_UNKNOWN', notKnown: ['peer.name.now'] });
+    expect(finding).not.toHaveProperty('nothingKnown');
+  });
+
+  it.each<[string, RuleCondition, Readonly<Record<string, string>>]>([
+    [
+      'MARKERS_INCOMPARABLE',
+      { compare: now('serial'), with: then('serial'), is: ['ahead'] },
+      { 'server.serial.recovery-point': '0', 'peer.serial.now': '2147483648' },
+    ],
+    ['RULE_UNUSABLE', { value: now('usn'), equals: 'many' }, { 'peer.usn.now': '1' }],
+    ['RULE_UNUSABLE', { text: '${limit}', equals: 'a' }, {}],
+  ])('lays %s at the door of neither side, whatever is known of them', (code, condition, values) => {
+    const [finding] = asked(condition, values).findings;
+    expect(finding).toMatchObject({ code, severity: 'unknown' });
+    expect(finding).not.toHaveProperty('nothingKnown');
+  });
+
+  it('of a recovery point names what it lacks beside what it was asked for, and no other cause names that', () => {
+    // The plan has decided this one; before go-live it may be open, for want of the name.
+    const decided = rule(
+      [
+        { value: now('flag'), equals: 'true' },
+        { value: then('name'), equals: 'a' },
+      ],
+      { code: 'DECIDED', phases: ['plan', 'quarantine'] },
+    );
+    const { findings } = judged(profile(rule([AHEAD, NAMED]), decided), 'plan', { 'peer.usn.now': '1', 'peer.flag.now': 'false' });
+    expect(findings).toMatchObject([
+      {
+        code: 'MARKER_NOT_CAPTURED',
+        notKnown: ['server.name.recovery-point', 'server.usn.recovery-point'],
+        evidence: [
+          'name of "srv01", recovery point: not known: the recovery point has no value of it',
+          'usn of "srv01", recovery point: not known: the recovery point has no value of it',
+          'left open: FOUND',
+        ],
+        leavesOpen: ['FOUND'],
+      },
+      {
+        code: 'PEER_UNKNOWN',
+        notKnown: ['peer.name.now'],
+        evidence: ['name of "srv02", now: not known: it was not read', 'left open: FOUND'],
+        leavesOpen: ['FOUND'],
+      },
+    ]);
+  });
+
   it('of a recovery point names in the plan what later phases lack as well: it stays so', () => {
     const later = rule([{ value: then('name'), equals: 'a' }], { code: 'LATER', phases: ['live'] });
     const by = (...rules: readonly Rule[]) => judged(profile(...rules), 'plan', { 'peer.usn.now': '1' }).findings;
@@ -224,7 +329,9 @@ describe('what is not known', () => {
   });
 
   it('names the side and the time', () => {
-    expect(asked({ value: now('name', 'server'), equals: 'a' }, {}).verdicts).toEqual(['unknown SERVER_UNKNOWN']);
+    expect(asked({ value: now('name', 'server'), equals: 'a' }, {}).findings).toMatchObject([
+      { code: 'SERVER_UNKNOWN', message: 'What "srv01" says now of name is not known (made-up): it was not read' },
+    ]);
     expect(asked({ value: then('name'), equals: 'a' }, {}).findings[0]?.message).toBe(
       'What "srv01" and "srv02" said of name at the recovery point is not known (made-up): the recovery point has no value of it',
     );
@@ -259,7 +366,12 @@ describe('what is not known', () => {
 
   it('is what a parameter or the profile asks for that cannot be asked', () => {
     expect(asked({ text: '${limit}', equals: 'a' }, {}).verdicts).toEqual(['unknown RULE_UNUSABLE']);
-    expect(asked({ value: now('usn'), equals: 'many' }, { 'peer.usn.now': '1' }).verdicts).toEqual(['unknown RULE_UNUSABLE']);
+    expect(asked({ value: now('usn'), equals: 'many' }, { 'peer.usn.now': '1' }).findings).toMatchObject([
+      {
+        code: 'RULE_UNUSABLE',
+        message: expect.stringMatching(/^Rules of made-up cannot be judged between "srv01" and "srv02": "many" is no marker of type counter: /) as string,
+      },
+    ]);
     expect(asked({ value: now('nothing'), equals: 'a' }, {}).verdicts).toEqual(['unknown RULE_UNUSABLE']);
   });
 });
@@ -286,13 +398,16 @@ describe('what comes from one source', () => {
   const values = (peer: string, server: string, source = MINE) => ({ 'peer.gtids.now': peer, 'server.gtids.recovery-point': server, 'peer.name.now': source });
 
   it('is compared alone, and its name may be a marker', () => {
-    expect(asked(gtids('ahead'), values(`${MINE}:1-9`, `${MINE}:1-5,${OTHER}:1-100`)).verdicts).toEqual(['block FOUND']);
+    const [found] = asked(gtids('ahead'), values(`${MINE}:1-9`, `${MINE}:1-5,${OTHER}:1-100`)).findings;
+    expect(found).toMatchObject({ code: 'FOUND', evidence: expect.arrayContaining([expect.stringContaining(`name of "srv02", now: ${MINE}`)]) as string[] });
     expect(asked(gtids('ahead'), values(`${MINE}:1-5,${OTHER}:1-100`, `${MINE}:1-5`)).verdicts).toEqual(['ok RELATION_AGREES']);
     expect(asked(gtids('behind'), values('', `${MINE}:1-5`)).verdicts).toEqual(['block FOUND']);
   });
 
   it('is not known where neither has anything from it, or it is none', () => {
-    expect(asked(gtids('ahead'), values(`${OTHER}:1-9`, `${OTHER}:1-5`)).verdicts).toEqual(['unknown MARKERS_INCOMPARABLE']);
+    expect(asked(gtids('ahead'), values(`${OTHER}:1-9`, `${OTHER}:1-5`)).findings).toMatchObject([
+      { code: 'MARKERS_INCOMPARABLE', message: expect.stringMatching(new RegExp(`: neither has anything from the source "${MINE}"$`)) as string },
+    ]);
     expect(asked(gtids('ahead'), values(`${MINE}:1-9`, `${MINE}:1-5`, 'db01')).verdicts).toEqual(['unknown RULE_UNUSABLE']);
     expect(asked(gtids('ahead'), { 'peer.gtids.now': '', 'server.gtids.recovery-point': '' }).verdicts).toEqual(['unknown PEER_UNKNOWN']);
   });
@@ -347,12 +462,16 @@ describe('a time', () => {
   });
 });
 
-it('says that a profile is experimental, whatever it finds', () => {
+it('says that a profile is experimental, whatever it finds, and of no other one', () => {
   const context: JudgeContext = { phase: 'plan', parameters: {}, server: 'srv01', peer: 'srv02', readings: {}, pointInTime: POINT_IN_TIME, now: NOW };
   const experimental: Profile = { ...profile(rule([NAMED])), status: 'experimental' };
-  const codes = (readings: JudgeContext['readings']) => judge(experimental, { ...context, readings }).map(({ severity, code }) => `${severity} ${code}`);
+  const codes = (readings: JudgeContext['readings'], by = experimental) =>
+    judge(by, { ...context, readings }).map(({ severity, code }) => `${severity} ${code}`);
   expect(codes({})).toEqual(['unknown PEER_UNKNOWN', 'warn PROFILE_EXPERIMENTAL']);
-  expect(codes(readingsOf({ 'peer.name.now': 'b' }))).toEqual(['ok RELATION_AGREES', 'warn PROFILE_EXPERIMENTAL']);
+  const fine = readingsOf({ 'peer.name.now': 'b' });
+  expect(codes(fine)).toEqual(['ok RELATION_AGREES', 'warn PROFILE_EXPERIMENTAL']);
+  expect(codes(fine, { ...experimental, status: 'proven' })).toEqual(['ok RELATION_AGREES']);
+  expect(judge(experimental, context)[1]?.evidence).toEqual(['Made up']);
 });
 
 it('says what was compared where nothing was found', () => {
@@ -369,6 +488,19 @@ it('says what was compared where nothing was found', () => {
       ],
     },
   ]);
+});
+
+it('names what was asked in one order, whichever the profile has', () => {
+  const ruled = profile(rule([NAMED], { code: 'SECOND' }), rule([NAMED], { code: 'FIRST' }));
+  expect(judged(ruled, 'plan', { 'peer.name.now': 'b' }).findings[0]?.evidence[0]).toBe('asked and not so: FIRST, SECOND');
+});
+
+it('shows where nothing was found all that rules compare, but of a rule that texts decide only what was read: nobody was asked for the rest', () => {
+  const evidence = (first: RuleCondition) =>
+    judged(profile(rule([first, NAMED, { value: now('usn'), equals: '2' }])), 'plan', { 'peer.name.now': 'b' }).findings[0]?.evidence.slice(1);
+  const name = 'name of "srv02", now: b (read at 2026-03-10T12:00:00.000Z)';
+  expect(evidence({ text: '${server}', equals: 'another' })).toEqual([name]);
+  expect(evidence({ text: '${server}', equals: 'srv01' })).toEqual([name, 'usn of "srv02", now: not known: it was not read']);
 });
 
 it('plans the steps of what was found, with their texts filled in', () => {

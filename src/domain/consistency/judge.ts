@@ -28,9 +28,8 @@ export function judge(profile: Profile, context: JudgeContext): readonly Finding
   const situation: Situation = { ...context, profile };
   const rules = profile.rules.filter(({ phases }) => phases.includes(context.phase));
   const judged = rules.map((rule) => ({ rule, ...judgeRule(situation, rule) }));
-  const found = judged.filter(({ state }) => state === 'holds').map(({ rule }) => findingOf(situation, rule));
-  const open = [...judged.filter(({ state }) => state === 'open'), ...openLater(situation)];
-  const findings = [...found, ...openFindings(situation, open)];
+  const found = judged.filter(({ doesHold }) => doesHold).map(({ rule }) => findingOf(situation, rule));
+  const findings = [...found, ...openFindings(situation, [...judged, ...openLater(situation)])];
   return [
     ...(findings.length === 0 && rules.length > 0 ? [agreement(situation, rules)] : findings),
     ...(profile.status === 'experimental' ? [notProven(situation)] : []),
@@ -51,16 +50,16 @@ export function planSteps(profile: Profile, context: JudgeContext, findings: rea
 }
 
 interface Judged {
-  readonly state: 'holds' | 'fails' | 'open';
-  /** Why it is open. */
+  readonly doesHold: boolean;
+  /** Why it is open; none: it is decided. */
   readonly causes: readonly Cause[];
 }
 
 function judgeRule(situation: Situation, rule: Rule): Judged {
   const answers = rule.when.map((condition) => holds(situation, condition));
-  if (answers.some((answer) => answer.isKnown && !answer.value)) return { state: 'fails', causes: [] };
+  if (answers.some((answer) => answer.isKnown && !answer.value)) return { doesHold: false, causes: [] };
   const causes = answers.flatMap((answer) => (answer.isKnown ? [] : answer.causes));
-  return { state: causes.length > 0 ? 'open' : 'holds', causes };
+  return { doesHold: causes.length === 0, causes };
 }
 
 function findingOf(situation: Situation, rule: Rule): Finding {
@@ -78,10 +77,10 @@ const markersOf = (rule: Rule): readonly MarkerReference[] => [
     .flatMap((name) => markerNamed(name) ?? []),
 ];
 
-/** Only those that a cause is about, and which rules it leaves open. */
-function openFindings(situation: Situation, open: readonly OpenLater[]): readonly Finding[] {
+/** Only those that a cause is about, and which rules it leaves open. Rules without a cause are decided, and count for nothing. */
+function openFindings(situation: Situation, rules: readonly OpenLater[]): readonly Finding[] {
   const groups = new Map<string, CauseGroup>();
-  for (const { rule, causes } of open) {
+  for (const { rule, causes } of rules) {
     for (const cause of causes) {
       const key = JSON.stringify([cause.code, cause.why]);
       const group = groups.get(key) ?? { cause, what: new Set(), references: [], notKnown: new Set(), codes: new Set() };
@@ -99,7 +98,7 @@ function openFindings(situation: Situation, open: readonly OpenLater[]): readonl
     .map(([, { cause, what, references, notKnown, codes }]) => ({
       code: cause.code,
       severity: 'unknown',
-      message: `${subjectOf(situation, cause, [...what].filter((one) => one !== '').sort())}: ${cause.why}`,
+      message: `${subjectOf(situation, cause, [...what].sort())}: ${cause.why}`,
       remedy: REMEDIES[cause.code] ?? REMEDY,
       evidence: [...evidenceOf(situation, [...references, ...lackedWith(cause)]), `left open: ${[...codes].sort().join(', ')}`],
       leavesOpen: [...codes].sort(),
@@ -124,10 +123,9 @@ const SIDES: Readonly<Partial<Record<Cause['code'], (reference: MarkerReference)
 };
 
 /** What it is that is not known. Of values that cannot be compared only their markers: what is compared before the restore and after it are two readings of the same. */
-function notKnownOf({ code, what, why, references }: Cause): readonly string[] {
+function notKnownOf({ code, what, references }: Cause): readonly string[] {
   if (SIDES[code] !== undefined) return references.map(nameOfMarker);
-  if (references.length > 0) return references.map(({ marker }) => marker);
-  return [what === '' ? why : what];
+  return references.length > 0 ? references.map(({ marker }) => marker) : [what];
 }
 
 /** Whether the side that a cause is about has said nothing at all of what rules of this phase ask of it. What hypervisors and manifests say of it, it has not said. */

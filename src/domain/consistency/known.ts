@@ -1,6 +1,6 @@
 import { isModosuError } from '../../contracts/errors';
-import type { Marker, MarkerType } from '../../contracts/marker';
-import { fillIn, markerNamed, nameOfMarker, placeholdersOf } from '../../contracts/placeholders';
+import type { Marker } from '../../contracts/marker';
+import { fillIn, markerNamed, nameOfMarker } from '../../contracts/placeholders';
 import type { JudgeCode, MarkerReadings, MarkerReference, Profile, RulePhase } from '../../contracts/profile';
 import { ALL_MARKERS } from '../../contracts/reading';
 import { cleanWords } from '../../contracts/text';
@@ -28,7 +28,7 @@ export interface Situation extends JudgeContext {
 /** Why something is not known. Causes with the same code and the same `why` are one. */
 export interface Cause {
   readonly code: JudgeCode;
-  /** What is not known, such as "wal-position". */
+  /** What is not known, such as "wal-position"; empty where `why` says it, of markers that `references` names. */
   readonly what: string;
   /** In words for people. */
   readonly why: string;
@@ -43,8 +43,13 @@ export const unknown = (...causes: readonly Cause[]): Known<never> => ({ isKnown
 
 /** All of them, or why not. */
 export function allKnown<T>(items: readonly Known<T>[]): Known<readonly T[]> {
-  const causes = items.flatMap((item) => (item.isKnown ? [] : item.causes));
-  return causes.length > 0 ? unknown(...causes) : known(items.flatMap((item) => (item.isKnown ? [item.value] : [])));
+  const values: T[] = [];
+  const causes: Cause[] = [];
+  for (const item of items) {
+    if (item.isKnown) values.push(item.value);
+    else causes.push(...item.causes);
+  }
+  return causes.length > 0 ? unknown(...causes) : known(values);
 }
 
 export const unusable = (what: string, why: string, references: readonly MarkerReference[] = []): Known<never> =>
@@ -66,8 +71,10 @@ export function markerOf(situation: Situation, reference: MarkerReference): Know
     : situation.readings[nameOfMarker(reference)];
   if (reading === undefined) return notRead(reference, reference.at === 'now' ? 'it was not read' : whyNotCaptured(situation, reference));
   if (reading.state === 'failed') return notRead(reference, `${cleanWords(reading.code, 50)}: ${cleanWords(reading.message)}`);
-  const canonical = canonicalOf(spec.type, reading.value);
-  return canonical.isKnown ? known({ type: spec.type, value: canonical.value, at: reading.at }) : notRead(reference, canonical.causes[0]?.why ?? '');
+  return readable(
+    () => known({ ...readMarker(spec.type, reading.value), at: reading.at }),
+    (why) => notRead(reference, why),
+  );
 }
 
 function whyNotCaptured({ readings }: Situation, reference: MarkerReference): string {
@@ -81,17 +88,13 @@ function notRead(reference: MarkerReference, why: string): Known<never> {
   return unknown({ code, what: reference.marker, why, references: [reference] });
 }
 
-/** The canonical value of a text that the profile or a probe has. */
-export const canonicalOf = (type: MarkerType, text: string, of: readonly MarkerReference[] = []): Known<string> =>
-  readable(() => readMarker(type, text).value, of);
-
-/** What is made from markers, or in whose words it cannot be made. `of`: these markers. */
-export function readable<T>(make: () => T, of: readonly MarkerReference[] = []): Known<T> {
+/** What is made of values of markers; where one cannot be read what `otherwise` makes of the reason. Whatever else goes wrong is thrown. */
+export function readable<T, O>(make: () => T, otherwise: (why: string) => O): T | O {
   try {
-    return known(make());
+    return make();
   } catch (error) {
     if (!isModosuError(error) || error.code !== 'MARKER_UNREADABLE') throw error;
-    return unusable('', error.message, of);
+    return otherwise(error.message);
   }
 }
 
@@ -103,11 +106,15 @@ export function parameterOf({ profile, parameters }: Situation, name: string): K
 
 /** A text with everything filled in, markers too. For comparisons: nothing is cut. */
 export function textOf(situation: Situation, text: string): Known<string> {
-  const names = placeholdersOf(text);
-  const values = allKnown(names.map((name) => valueNamed(situation, name)));
-  if (!values.isKnown) return values;
-  const byName = new Map(names.map((name, index) => [name, values.value[index] ?? '']));
-  return known(fillIn(text, (name) => byName.get(name) ?? ''));
+  const causes: Cause[] = [];
+  const filled = fillIn(text, (name) => {
+    const value = valueNamed(situation, name);
+    if (value.isKnown) return value.value;
+    causes.push(...value.causes);
+    // Nobody sees it: the text is not known then.
+    return name;
+  });
+  return causes.length > 0 ? unknown(...causes) : known(filled);
 }
 
 export function valueNamed(situation: Situation, name: string): Known<string> {

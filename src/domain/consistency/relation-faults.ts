@@ -93,8 +93,13 @@ function limitFault(situation: Situation, limit: AgeLimit): Fault | null {
 function textFault(situation: Situation, text: string, read: (filled: string) => void): Fault | null {
   const filled = textOf(situation, text);
   if (!filled.isKnown) return null;
-  const result = readable(() => read(filled.value));
-  return result.isKnown ? null : { names: placeholdersOf(text), why: result.causes[0]?.why ?? '' };
+  return readable(
+    () => {
+      read(filled.value);
+      return null;
+    },
+    (why) => ({ names: placeholdersOf(text), why }),
+  );
 }
 
 /** A profile that has passed its schema has every marker that it refers to. */
