@@ -47,8 +47,8 @@ function isoOf(text: string): Moment | null {
   if (match === null) return null;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
   const local = Date.UTC(year, month - 1, day, hour, minute, second);
-  // `Date.UTC` takes the 31st of February for a day of March.
-  const isReal = new Date(local).toISOString().startsWith(text.slice(0, 10)) && hour < 24 && minute < 60 && second < 60;
+  // `Date.UTC` takes the 31st of February for a day of March, and an hour 24 for one of the next day.
+  const isReal = new Date(local).toISOString().startsWith(text.slice(0, 10)) && minute < 60 && second < 60;
   const [offsetHours, offsetMinutes] = [Number(match[9] ?? 0), Number(match[10] ?? 0)];
   if (!isReal || offsetHours > 15 || offsetMinutes > 59) return null;
   const offset = (offsetHours * 60 + offsetMinutes) * MINUTE_MS * (match[8] === '-' ? -1 : 1);
