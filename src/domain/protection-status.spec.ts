@@ -1,6 +1,6 @@
 import type { Policy } from '../contracts/policy';
 import type { ProtectionFacts } from '../contracts/protection-status';
-import { judgeProtection, type ProtectedServer } from './protection-status';
+import { judgeProtection, protectedServer, type ProtectedServer } from './protection-status';
 
 const NOW = new Date('2026-11-27T12:00:00Z');
 const hoursAgo = (hours: number): string => new Date(NOW.getTime() - hours * 3_600_000).toISOString();
@@ -45,10 +45,38 @@ const facts = (changes: Partial<ProtectionFacts> = {}): ProtectionFacts => ({
   ...changes,
 });
 
+const due = (kind: 'image' | 'data') => ({
+  id: 'due_1',
+  serverId: 'srv_1',
+  serverName: 'db01',
+  kind,
+  policy: 'daily',
+  cause: 'schedule' as const,
+  dueAt: hoursAgo(9),
+  notBefore: hoursAgo(9),
+  state: 'waiting' as const,
+  waitsFor: 'the server is held by run run_7',
+  missedBefore: 0,
+  runId: null,
+});
+
 const judge = (changes: Partial<ProtectionFacts> = {}, server: ProtectedServer = DB01, policies: readonly Policy[] = [POLICY]) =>
   judgeProtection([server], policies, facts(changes), NOW);
+const breachesOf = (...args: Parameters<typeof judge>) => judge(...args).servers.flatMap(({ breaches }) => breaches);
 const codes = (...args: Parameters<typeof judge>): readonly string[] =>
   judge(...args).servers.flatMap(({ breaches }) => breaches.map(({ code, kind, dataSet }) => [code, kind, dataSet].filter((part) => part !== null).join(' ')));
+
+describe('protectedServer', () => {
+  const protection = { dataSets: [{ name: 'shop' }, { name: 'uploads' }] };
+
+  it.each([
+    ['in service', null, false],
+    ['out of service', { at: hoursAgo(1) }, true],
+  ])('is a server %s with the names of its data sets', (_, decommissioned, isDecommissioned) => {
+    const declared = { id: 'srv_1', name: 'db01', policy: 'daily', protection, decommissioned };
+    expect(protectedServer(declared)).toEqual({ id: 'srv_1', name: 'db01', policy: 'daily', dataSets: ['shop', 'uploads'], isDecommissioned });
+  });
+});
 
 describe('judgeProtection', () => {
   it('promises nothing of a server that is out of service, and counts it', () => {
@@ -135,11 +163,45 @@ describe('judgeProtection', () => {
       });
     });
 
-    it('asks for a medium that is away, and says when it was last seen', () => {
-      const away = { ...vault, media: 'removable', state: 'offline', askedForSince: hoursAgo(20) } as const;
-      const [breach] = judge({ copies: copies(27), offsite: [away] }, DB01, promised).servers[0]!.breaches;
-      expect(breach?.message).toContain(` It was last seen at ${hoursAgo(1)}, and is asked for since ${hoursAgo(20)}.`);
-      expect(breach?.hint).toBe('Bring the medium of vault, and connect and mount it: copying goes on by itself.');
+    const LATE = 'The newest images of server "db01" have not been copied to vault for 1 d 3 h; promised is to copy new ones within 26 h.';
+    const LOOK = 'See `modosu offsite list` and `modosu offsite transfers --server db01`.';
+    const BRING = 'Bring the medium of vault, and connect and mount it: copying goes on by itself.';
+    const away = { ...vault, media: 'removable', state: 'offline', problem: { code: 'OFFSITE_OFFLINE', message: 'no' } } as const;
+    const silent = { ...vault, state: 'unreachable', problem: { code: 'OFFSITE_UNREACHABLE', message: 'no' } } as const;
+
+    it.each([
+      ['a medium that is away', away, ` It was last seen at ${hoursAgo(1)}.`, BRING],
+      [
+        'a medium that is away and asked for',
+        { ...away, askedForSince: hoursAgo(20) },
+        ` It was last seen at ${hoursAgo(1)}, and is asked for since ${hoursAgo(20)}.`,
+        BRING,
+      ],
+      ['a medium that was never there', { ...away, seenAt: null }, ' It was never seen.', BRING],
+      ['a place that does not answer', silent, ` vault does not answer (OFFSITE_UNREACHABLE). It was last seen at ${hoursAgo(1)}.`, LOOK],
+      [
+        'a place that never answered and is asked for',
+        { ...silent, seenAt: null, askedForSince: hoursAgo(20) },
+        ` vault does not answer (OFFSITE_UNREACHABLE). It was never seen, and is asked for since ${hoursAgo(20)}.`,
+        LOOK,
+      ],
+      ['a place that does not answer, nobody knows why', { ...silent, problem: null }, ` vault does not answer. It was last seen at ${hoursAgo(1)}.`, LOOK],
+      ['a place that is there, and no attempt has failed', vault, '', LOOK],
+      ['a place at which nobody has looked', undefined, '', LOOK],
+    ])('says what is known of %s, and what to do', (_, place, why, hint) => {
+      const given = { copies: copies(27), offsite: place === undefined ? [] : [place] };
+      expect(breachesOf(given, DB01, promised)).toMatchObject([{ message: `${LATE}${why}`, hint }]);
+    });
+
+    it('names the data set that is not copied', () => {
+      const uncopied = copies(27).map((copy) => ({ ...copy, kind: 'data' as const, dataSet: 'shop' }));
+      expect(breachesOf({ copies: uncopied }, DB01, [{ ...POLICY, offsite: { ...OFFSITE, data: true } }])).toMatchObject([
+        {
+          kind: 'data',
+          dataSet: 'shop',
+          message: LATE.replace('images', 'recovery points of data set "shop"'),
+        },
+      ]);
     });
   });
 
@@ -147,6 +209,14 @@ describe('judgeProtection', () => {
     expect(codes({ newest: [] })).toEqual(['NO_RECOVERY_POINT image', 'NO_RECOVERY_POINT data shop']);
     expect(codes({ newest: [image(null), shop(3)] })).toEqual(['NO_RECOVERY_POINT image']);
     expect(judge({ newest: [] }).isProtected).toBe(false);
+    expect(judge({ newest: [] }).servers[0]?.things.map(({ newestAt, ageSeconds }) => [newestAt, ageSeconds])).toEqual([
+      [null, null],
+      [null, null],
+    ]);
+    expect(breachesOf({ newest: [] }).map(({ message }) => message)).toEqual([
+      'Server "db01" has no usable image.',
+      'Server "db01" has no usable recovery point of data set "shop".',
+    ]);
   });
 
   it('tells when the newest is older than promised, and since when', () => {
@@ -164,6 +234,52 @@ describe('judgeProtection', () => {
     });
   });
 
+  describe('of what is older than promised', () => {
+    const IMAGE = POLICY.image!;
+    const ended = (kind: 'image' | 'data', state: 'failed' | 'cancelled', errorCode: string | null = null) => [
+      { serverId: 'srv_1', kind, runId: 'run_9', state, finishedAt: hoursAgo(1), errorCode },
+    ];
+    const OLD_IMAGE = 'The newest usable image of server "db01" is 8 d 8 h old; promised are 8 d.';
+    const OLD_DATA = 'The newest usable recovery point of data set "shop" of server "db01" is 1 d 6 h old; promised are 1 d 2 h.';
+    const take = (mode: string) => `\`modosu backup image db01 --mode ${mode} --reason TEXT\``;
+    const TAKE_DATA = '`modosu backup data db01 --reason TEXT`';
+
+    it.each([
+      ['an image', 200, 5, {}, [], OLD_IMAGE, `Take one now: ${take('online')}.`],
+      [
+        'an image of a server that is stopped for it',
+        200,
+        5,
+        { image: { ...IMAGE, mode: 'offline' as const } },
+        [],
+        OLD_IMAGE,
+        `Take one now: ${take('offline')}.`,
+      ],
+      [
+        'an image whose backup failed without a code',
+        200,
+        5,
+        {},
+        ended('image', 'failed'),
+        `${OLD_IMAGE} The last backup failed: run run_9.`,
+        `See \`modosu run show run_9\`, then ${take('online')}.`,
+      ],
+      [
+        'data whose backup was cancelled',
+        10,
+        30,
+        {},
+        ended('data', 'cancelled'),
+        `${OLD_DATA} The last backup was cancelled: run run_9.`,
+        `Take one now: ${TAKE_DATA}.`,
+      ],
+      ['data where no images are promised', 10, 30, { image: null }, [], OLD_DATA, `Take one now: ${TAKE_DATA}.`],
+    ])('says of %s what is promised, why nothing newer is there, and what to do', (_, imageHours, dataHours, changes, lastRuns, message, hint) => {
+      const newest = [image(imageHours), shop(dataHours)];
+      expect(breachesOf({ newest, lastRuns }, DB01, [{ ...POLICY, ...changes }])).toMatchObject([{ code: 'RPO_EXCEEDED', message, hint }]);
+    });
+  });
+
   it('counts each data set by itself', () => {
     const two = { ...DB01, dataSets: ['shop', 'uploads'] };
     expect(codes({}, two)).toEqual(['NO_RECOVERY_POINT data uploads']);
@@ -178,22 +294,7 @@ describe('judgeProtection', () => {
     expect(failed?.breaches[0]?.hint).toBe('See `modosu run show run_9`, then `modosu backup data db01 --reason TEXT`.');
     expect(failed?.things[1]?.lastRun).toEqual({ runId: 'run_9', state: 'failed', finishedAt: hoursAgo(1), errorCode: 'GUEST_AGENT_SILENT' });
     expect(failed?.things[0]?.lastRun).toBeNull();
-    const waiting = [
-      {
-        id: 'due_1',
-        serverId: 'srv_1',
-        serverName: 'db01',
-        kind: 'data' as const,
-        policy: 'daily',
-        cause: 'schedule' as const,
-        dueAt: hoursAgo(9),
-        notBefore: hoursAgo(9),
-        state: 'waiting' as const,
-        waitsFor: 'the server is held by run run_7',
-        missedBefore: 0,
-        runId: null,
-      },
-    ];
+    const waiting = [due('data')];
     expect(judge({ newest: [image(10), shop(30)], lastRuns, waiting }).servers[0]?.breaches[0]?.message).toMatch(
       / A backup is due and waits: the server is held by run run_7\.$/,
     );
@@ -219,6 +320,9 @@ describe('judgeProtection', () => {
       'RPO_EXCEEDED data shop',
       'NOT_VERIFIED data shop',
     ]);
+    expect(breachesOf({ newest: [image(10), { ...shop(5), unverifiedSince: hoursAgo(48) }] }, DB01, promised)).toMatchObject([
+      { message: 'The newest recovery points of data set "shop" of server "db01" have not been verified for 2 d; promised is to verify new ones within 24 h.' },
+    ]);
     const [server] = judge({ newest: unverified(48) }, DB01, promised).servers;
     expect(server?.breaches).toMatchObject([
       {
@@ -241,6 +345,7 @@ describe('judgeProtection', () => {
     expect(of({ passed: passed(70) })?.breaches).toMatchObject([
       {
         code: 'BOOT_PROOF_OVERDUE',
+        kind: 'image',
         message: 'The last image of server "db01" that was booted for a proof was so 2 d 22 h ago; promised is every day at 03:00.',
         hint: expect.stringContaining('modosu verification list --server db01'),
       },
@@ -257,6 +362,7 @@ describe('judgeProtection', () => {
     ]);
     // Nobody asks any more.
     expect(codes({ boots: boots({ failed }) })).toEqual([]);
+    expect(codes({ boots: boots({ failed }) }, DB01, [{ ...POLICY, verification: { withinHours: 24, everyDays: 30, boot: null } }])).toEqual([]);
   });
 
   it('promises nothing that the policy does not', () => {
@@ -274,6 +380,11 @@ describe('judgeProtection', () => {
   it('tells of a server that nobody has given a policy', () => {
     expect(codes({}, { ...DB01, policy: null })).toEqual(['NO_POLICY']);
     expect(codes({}, { ...DB01, dataSets: [] }, [{ ...POLICY, image: null }])).toEqual(['NO_POLICY']);
+    expect(codes({}, DB01, [{ ...POLICY, image: null, data: null }])).toEqual(['NO_POLICY']);
+    expect(breachesOf({}, { ...DB01, policy: null })).toMatchObject([{ message: 'Server "db01" has no policy: nothing is backed up by itself.' }]);
+    expect(breachesOf({}, { ...DB01, dataSets: [] }, [{ ...POLICY, image: null }])).toMatchObject([
+      { message: 'Policy "daily" asks for nothing that server "db01" has: nothing is backed up by itself.' },
+    ]);
     const [server] = judge({}, { ...DB01, policy: null }).servers;
     expect(server?.things.map(({ nextDueAt, rpoSeconds }) => [nextDueAt, rpoSeconds])).toEqual([
       [null, null],
@@ -290,8 +401,15 @@ describe('judgeProtection', () => {
     expect(codes(unimaged(61), { ...DB01, policy: null })).toEqual(['CHANGE_NOT_IMAGED image', 'NO_POLICY']);
     // Nobody stops it for that: the next one of the schedule contains them.
     expect(codes(unimaged(61), DB01, [{ ...POLICY, image: POLICY.image === null ? null : { ...POLICY.image, mode: 'offline' } }])).toEqual([]);
+    expect(codes(unimaged(61), DB01, [{ ...POLICY, image: null }])).toEqual(['CHANGE_NOT_IMAGED image']);
     const [server] = judge(unimaged(90)).servers;
-    expect(server?.breaches[0]?.message).toBe('No image of server "db01" contains what was changed 1 h 30 min ago and more: "new kernel".');
+    const message = 'No image of server "db01" contains what was changed 1 h 30 min ago and more: "new kernel".';
+    expect(server?.breaches[0]?.message).toBe(message);
+    // Data that waits keeps no image from being taken.
+    expect(breachesOf({ ...unimaged(90), waiting: [due('data')] })).toMatchObject([{ message }]);
+    expect(breachesOf({ ...unimaged(90), waiting: [due('image')] })).toMatchObject([
+      { message: `${message} An image is due and waits: the server is held by run run_7.` },
+    ]);
     expect(server?.breaches[0]?.hint).toContain('`modosu backup image db01 --mode online --reason TEXT`');
   });
 
@@ -314,6 +432,9 @@ describe('judgeProtection', () => {
   it('tells when the last restore took longer than promised', () => {
     expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3600 }] })).toEqual([]);
     expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 3601 }] })).toEqual(['RTO_EXCEEDED']);
+    expect(breachesOf({ recoverySeconds: [{ serverId: 'srv_1', seconds: 5400 }] })).toMatchObject([
+      { message: 'The last measured restore of server "db01" took 1 h 30 min; promised are 1 h.' },
+    ]);
     expect(codes({ recoverySeconds: [{ serverId: 'srv_1', seconds: 90_000 }] }, DB01, [{ ...POLICY, rtoMinutes: null }])).toEqual([]);
   });
 

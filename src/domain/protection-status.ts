@@ -175,7 +175,7 @@ const lastRunOf = (run: LastBackupRun | undefined): ProtectedThing['lastRun'] =>
 function breachOf(server: ProtectedServer, policy: Policy, thing: ProtectedThing, index: Index, now: Date): Breach | null {
   const { kind, dataSet, newestAt, ageSeconds, rpoSeconds } = thing;
   if (policy[kind] === null) return null;
-  const what = kind === 'image' ? 'image' : `recovery point of data set "${dataSet ?? ''}"`;
+  const what = dataSet === null ? 'image' : `recovery point of data set "${dataSet}"`;
   const why = whyText(thing);
   const breach = (code: BreachCode, since: string | null, message: string): Breach => ({
     code,
@@ -188,9 +188,10 @@ function breachOf(server: ProtectedServer, policy: Policy, thing: ProtectedThing
     hint: hintFor(server.name, thing, policy.image?.mode ?? 'online'),
   });
   if (newestAt === null) return breach('NO_RECOVERY_POINT', null, `Server "${server.name}" has no usable ${what}.`);
-  const newest = index.newest.get(keyOf(server.id, kind, dataSet));
+  const { newestOnLineAt = null } = index.newest.get(keyOf(server.id, kind, dataSet)) ?? {};
   // Said first: an image of disks that are not there any more may be young, and still lacks all that was written since they were swapped.
-  if (kind === 'image' && newest?.newestOnLineAt == null) {
+  // Data has no disks: there it is as young as the newest.
+  if (newestOnLineAt === null) {
     return breach(
       'NOT_BACKED_UP_SINCE_RESTORE',
       null,
@@ -206,6 +207,8 @@ function breachOf(server: ProtectedServer, policy: Policy, thing: ProtectedThing
   );
 }
 
+const recoveryPointsOf = (dataSet: string | null): string => (dataSet === null ? 'images' : `recovery points of data set "${dataSet}"`);
+
 /** Whatever the reason: nothing looked, the repository was away, something else was read. */
 function notVerified(
   { id, name }: ProtectedServer,
@@ -216,7 +219,6 @@ function notVerified(
   if (verification === null || unverifiedSince === null) return [];
   const since = Date.parse(unverifiedSince) + verification.withinHours * 3_600_000;
   if (now.getTime() <= since) return [];
-  const what = kind === 'image' ? 'images' : `recovery points of data set "${dataSet ?? ''}"`;
   return [
     {
       code: 'NOT_VERIFIED',
@@ -225,7 +227,7 @@ function notVerified(
       kind,
       dataSet,
       since: new Date(since).toISOString(),
-      message: `The newest ${what} of server "${name}" have not been verified for ${describeAge(unverifiedSince, now)}; promised is to verify new ones within ${verification.withinHours} h.`,
+      message: `The newest ${recoveryPointsOf(dataSet)} of server "${name}" have not been verified for ${describeAge(unverifiedSince, now)}; promised is to verify new ones within ${verification.withinHours} h.`,
       hint: `See what came of it: \`modosu verification list --server ${name}\`, and whether a worker runs: \`modosu doctor\`.`,
     },
   ];
@@ -242,13 +244,8 @@ function notCopied(
   if (offsite === null || uncopiedSince === null) return [];
   const since = Date.parse(uncopiedSince) + offsite.withinHours * 3_600_000;
   if (now.getTime() <= since) return [];
-  const what = kind === 'image' ? 'images' : `recovery points of data set "${dataSet ?? ''}"`;
-  const { why, hint } = whyNotCopied(
-    offsite.repository,
-    index.offsite.get(offsite.repository),
-    index.copies.get(keyOf(id, kind, dataSet))?.problem ?? null,
-    name,
-  );
+  const { problem = null } = index.copies.get(keyOf(id, kind, dataSet)) ?? {};
+  const { why, hint } = whyNotCopied(offsite.repository, index.offsite.get(offsite.repository), problem, name);
   return [
     {
       code: 'NOT_COPIED_OFFSITE',
@@ -257,7 +254,7 @@ function notCopied(
       kind,
       dataSet,
       since: new Date(since).toISOString(),
-      message: `The newest ${what} of server "${name}" have not been copied to ${offsite.repository} for ${describeAge(uncopiedSince, now)}; promised is to copy new ones within ${offsite.withinHours} h.${why}`,
+      message: `The newest ${recoveryPointsOf(dataSet)} of server "${name}" have not been copied to ${offsite.repository} for ${describeAge(uncopiedSince, now)}; promised is to copy new ones within ${offsite.withinHours} h.${why}`,
       hint,
     },
   ];
@@ -273,9 +270,10 @@ function whyNotCopied(
   if (place !== undefined && (place.state === 'offline' || place.state === 'unreachable')) {
     const seen = place.seenAt === null ? 'It was never seen' : `It was last seen at ${place.seenAt}`;
     const asked = place.askedForSince === null ? '' : `, and is asked for since ${place.askedForSince}`;
+    const code = place.problem === null ? '' : ` (${place.problem.code})`;
     return place.state === 'offline'
       ? { why: ` ${seen}${asked}.`, hint: `Bring the medium of ${repository}, and connect and mount it: copying goes on by itself.` }
-      : { why: ` ${repository} does not answer (${place.problem?.code ?? ''}). ${seen}${asked}.`, hint: look };
+      : { why: ` ${repository} does not answer${code}. ${seen}${asked}.`, hint: look };
   }
   return { why: problem === null ? '' : ` The last attempt failed (${problem.code}): ${problem.message}`, hint: look };
 }
