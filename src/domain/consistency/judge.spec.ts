@@ -51,6 +51,7 @@ const AHEAD: RuleCondition = { compare: now('usn'), with: then('usn'), is: ['ahe
 const NAMED: RuleCondition = { value: now('name'), equals: 'a' };
 const asked = (condition: RuleCondition, values: Readonly<Record<string, string | MarkerReading>>, more?: Parameters<typeof judged>[3]) =>
   judged(profile(rule([condition])), 'plan', values, more);
+const SOURCE = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 const DOWN = failed('AGENT_GONE', 'The agent\u001b[31m of srv02\ndoes not answer.');
 
 describe('a rule', () => {
@@ -267,6 +268,9 @@ describe('what is not known', () => {
       { code: 'LATER', phases: ['live'] },
     );
     expect(by(rule([AHEAD]), never)[0]?.notKnown).toEqual(['server.usn.recovery-point']);
+    // In a later phase what other phases lack is no matter of this one.
+    const inLive = judged(profile(rule([AHEAD], { phases: ['live'] }), rule([{ value: then('name'), equals: 'a' }])), 'live', { 'peer.usn.now': '1' });
+    expect(inLive.findings.map(({ notKnown }) => notKnown)).toEqual([['server.usn.recovery-point']]);
   });
 
   it('of a recovery point that has all the plan asks, and not what later phases need, says so: no later run could be acknowledged otherwise', () => {
@@ -302,6 +306,17 @@ describe('what is not known', () => {
     expect(with_({ value: then('flag'), equals: 'true' })).toEqual(['ok RELATION_AGREES']);
     expect(with_({ value: then('flag'), equals: 'false' })).toEqual(['unknown MARKER_NOT_CAPTURED']);
     expect(with_({ value: now('flag'), equals: 'true' }, { 'peer.flag.now': 'false' })).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    expect(with_({ compare: now('usn'), with: then('usn'), is: ['ahead'] })).toEqual(['unknown MARKER_NOT_CAPTURED']);
+    // A set beside itself is never ahead: for good, unless it is not known yet of which source.
+    const ofSource = (from: string) =>
+      judged(
+        profile(rule([AHEAD]), rule([{ compare: then('gtids'), with: then('gtids'), is: ['ahead'], from }, named], { code: 'LATER', phases: ['live'] })),
+        'plan',
+        { ...FINE, 'server.gtids.recovery-point': `${SOURCE}:1-5`, 'peer.name.now': SOURCE },
+        { parameters: { limit: SOURCE } },
+      ).verdicts;
+    expect(ofSource('${limit}')).toEqual(['ok RELATION_AGREES']);
+    expect(ofSource('${peer.name.now}')).toEqual(['unknown MARKER_NOT_CAPTURED']);
     // What is too young now may be old enough then.
     expect(with_({ age: then('moment'), atLeast: 1, unit: 'hours' }, { 'server.moment.recovery-point': NOW.toISOString() })).toEqual([
       'unknown MARKER_NOT_CAPTURED',
@@ -326,6 +341,8 @@ describe('what is not known', () => {
     expect(findings[0]?.evidence[0]).toMatch(/^usn of "srv02", now: not known: .* is no marker of type counter: .*; printed: usn: \[2J 9+…$/);
     expect(JSON.stringify(findings).length).toBeLessThan(2_000);
     expect(JSON.stringify(findings)).not.toMatch(/\\u001b|\\n/);
+    const blank = asked(AHEAD, { 'server.usn.recovery-point': '7', 'peer.usn.now': { state: 'read', value: ' ', raw: ' \t', at: NOW.toISOString() } });
+    expect(blank.findings[0]?.evidence[0]).toMatch(/^usn of "srv02", now: not known: [^;]*$/);
   });
 
   it('names the side and the time', () => {

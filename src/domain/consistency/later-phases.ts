@@ -9,6 +9,7 @@ import { markerOf, type Cause, type Situation } from './known';
 /** A rule that will be left open, and because of what. */
 export interface OpenLater {
   readonly rule: Rule;
+  /** None: it will not. */
   readonly causes: readonly Cause[];
 }
 
@@ -20,8 +21,7 @@ export function openLater(situation: Situation): readonly OpenLater[] {
   if (situation.phase !== 'plan') return [];
   return situation.profile.rules
     .filter((rule) => !rule.phases.includes('plan') && !isDecidedForGood(situation, rule))
-    .map((rule) => ({ rule, causes: rule.when.flatMap((condition) => lackedBy(situation, condition)) }))
-    .filter(({ causes }) => causes.length > 0);
+    .map((rule) => ({ rule, causes: rule.when.flatMap((condition) => lackedBy(situation, condition)) }));
 }
 
 /** All markers that rules of any phase will not find in the recovery point. */
