@@ -6,6 +6,7 @@ describe('reading', () => {
   it.each([
     ['one provider', csn(1, '001'), csn(1, '001')],
     ['providers in any order, a line each', `${csn(2, '0ab')}\n${csn(9, '001')}\n`, `${csn(9, '001')},${csn(2, '0ab')}`],
+    ['blanks around lines', ` ${csn(1, '001')}\t\n  ${csn(2, '002')} `, `${csn(1, '001')},${csn(2, '002')}`],
     ['upper case', csn(1, '0AB', '00000F'), csn(1, '0ab', '00000f')],
     ['the canonical form', `${csn(9, '001')},${csn(2, '0ab')}`, `${csn(9, '001')},${csn(2, '0ab')}`],
   ])('%s', (_what, text, value) => expect(readCsnSet(text)).toBe(value));
@@ -43,5 +44,5 @@ it.each([
 it('has one CSN of a provider, or nothing', () => {
   const set = `${csn(9, '001')},${csn(2, '0ab')}`;
   expect([ofProvider(set, '0AB'), ofProvider(set, '002')]).toEqual([csn(2, '0ab'), '']);
-  for (const sid of ['1', '0001', 'xyz', '']) expect(() => ofProvider(set, sid)).toThrow('it is not the server id of a provider');
+  for (const sid of ['1', '0001', 'xyz', '']) expect(() => ofProvider(set, sid)).toThrow(/no marker of type csn-set.*it is not the server id of a provider/);
 });
