@@ -35,7 +35,7 @@ describe('reading', () => {
   it('refuses more intervals than anybody has, wherever they stand', () => {
     const of = (source: string, count: number): string => `${source}:${Array.from({ length: count }, (_, index) => 2 * index + 1).join(':')}`;
     expect(readGtidSet(of(A, MAX_INTERVALS))).toBe(of(A, MAX_INTERVALS));
-    expect(() => readGtidSet(of(A, MAX_INTERVALS + 1))).toThrow('more than 10000 intervals');
+    expect(() => readGtidSet(of(A, MAX_INTERVALS + 1))).toThrow(/no marker of type gtid-set.*more than 10000 intervals/);
     expect(() => readGtidSet(`${of(A, MAX_INTERVALS)},${B}:1`)).toThrow('more than 10000 intervals');
   });
 });
@@ -60,7 +60,7 @@ describe('algebra', () => {
   it('tells whose transactions they are', () => {
     expect(ofSource(`${A}:1-3:7,${B}:1`, A.toUpperCase())).toBe(`${A}:1-3:7`);
     expect(ofSource(`${B}:1`, A)).toBe('');
-    expect(() => ofSource(`${B}:1`, '')).toThrow('not the UUID of a server');
+    expect(() => ofSource(`${B}:1`, '')).toThrow(/no marker of type gtid-set.*not the UUID of a server/);
   });
 
   it.each([

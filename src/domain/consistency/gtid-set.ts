@@ -89,7 +89,7 @@ const format = (set: GtidSet): string =>
 /** In order; those that touch are one. */
 function merged(intervals: readonly Interval[]): readonly Interval[] {
   const result: Interval[] = [];
-  for (const next of [...intervals].sort(([one], [other]) => (one < other ? -1 : Number(one > other)))) {
+  for (const next of [...intervals].sort(([one], [other]) => (one < other ? -1 : 1))) {
     const last = result.at(-1);
     if (last === undefined || next[0] > last[1] + 1n) result.push(next);
     else if (next[1] > last[1]) result[result.length - 1] = [last[0], next[1]];
