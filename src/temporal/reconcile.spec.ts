@@ -116,7 +116,7 @@ describe('what holds a run up', () => {
   it('does not keep a cancel from being told', async () => {
     const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true, heldUp: saying('NO_WORKER') } });
     await pass();
-    expect(told).toEqual(['run_1 NO_WORKER', 'cancel run_1']);
+    expect(told).toEqual(['cancel run_1', 'run_1 NO_WORKER']);
   });
 });
 

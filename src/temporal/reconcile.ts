@@ -118,12 +118,14 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
       const run = await catalog.getRun(runId);
       if (isFinal(run.state)) return;
       if (execution === 'running') {
+        // A cancel first: what people are shown must not stand in its way.
+        if (run.cancelRequested) {
+          await runs.cancelRun(runId, serverId);
+          report.cancelled.push(runId);
+        }
         const heldUp = await runs.heldUp(runId, serverId, now());
         const shown = run.retrying !== null && isHeldUp(run.retrying) ? run.retrying : null;
         if (heldUp?.error.message !== shown?.error.message) await catalog.recordRetry(runId, heldUp);
-        if (!run.cancelRequested) return;
-        await runs.cancelRun(runId, serverId);
-        report.cancelled.push(runId);
         // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was
         // undone, and it still holds the server.
       } else if (execution === 'closed' || state !== 'accepted') {
