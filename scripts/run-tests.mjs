@@ -112,11 +112,12 @@ const slowest = (entries) =>
     .join('\n');
 /** Last: whoever keeps only the end of what was printed still reads which tests have failed. */
 const names = (entries) => entries.map((entry) => `  ${entry.split('\n')[0].slice(0, 200)}`).join('\n');
+/** Enough for what was expected and what came instead, without where: the tier has printed all of it. */
 const firstLines = (text) =>
   (text ?? '')
     .split('\n')
-    .filter((line) => line.trim() !== '')
-    .slice(0, 4)
+    .filter((line) => line.trim() !== '' && !/^\s+at /.test(line))
+    .slice(0, 12)
     .map((line) => line.trim().slice(0, 300))
     .join('\n    ');
 

@@ -116,11 +116,20 @@ describe('modosu on the machine of an installation', () => {
     });
     expect(tried.stdout).toContain('Compared with the catalogue only when it is there: without --dry-run.');
     expect((await modosu('offsite', 'list')).stdout).not.toContain(location);
-    expect(await rebuild('--copy', copyOfBefore)).toMatchObject({ stdout: expect.stringContaining('0 known, 1 added') as string });
+    // The worker of the machine before may have made a newer copy that knows the recovery point.
+    expect((await rebuild()).stdout).toMatch(/(?:1 known, 0 added|0 known, 1 added)/);
     expect((await modosu('offsite', 'list')).stdout).toContain(location);
     expect((await modosu('recovery-point', 'list')).stdout).toContain(taken.recoveryPointId);
     // The worker makes its own copies by now: who looks at them in that moment may be told so first.
     await eventually(rebuild, ({ stderr }) => stderr.includes('CATALOG_NOT_EMPTY'), 60_000);
+  });
+
+  it('comes back from a copy that is named, with what was taken since', async () => {
+    await anew();
+    const rebuilt = await modosu('catalog', 'rebuild', '--repository', repository, '--key-file', keyFile, '--copy', copyOfBefore);
+    expect(rebuilt.stdout).toContain('0 known, 1 added');
+    expect((await modosu('offsite', 'list')).stdout).toContain(location);
+    expect((await modosu('recovery-point', 'list')).stdout).toContain(taken.recoveryPointId);
   });
 
   it('comes back without any copy, with what the images alone tell', async () => {
