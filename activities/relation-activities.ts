@@ -19,7 +19,6 @@ import {
   notProven,
   standingAgainst,
   warningsOf,
-  withOwnKeys,
   worseThan,
   worseThanUndoPlan,
   type RelationJudgement,
@@ -130,7 +129,9 @@ export class RelationCalls implements RelationActivities {
         const isAskedThere = (code: string, relation: string | undefined): boolean =>
           pairs.some((pair) => pair.relation.name === relation && withoutPeer(pair).profile.rules.some((rule) => rule.code === code));
         against.push(...notProven(said, phase, of).filter(({ severity, code, relation }) => severity !== 'step' || isAskedThere(code, relation?.name)));
-        steps.push(...said.steps.filter(({ code, relation }) => !isAskedThere(code, relation)).map((step) => fromOtherSide(step, of.server.name)));
+        const between = await this.relations.between(plan, of);
+        const left = said.steps.filter(({ code, relation }) => !isAskedThere(code, relation));
+        steps.push(...left.map((step) => fromOtherSide(step, of.server.name, between)));
       }
     }
     if (phase !== 'plan') against.unshift(...(await this.relations.unprovable(plan, phase)));
@@ -139,7 +140,7 @@ export class RelationCalls implements RelationActivities {
       // What was captured is what it was: nobody was asked again.
       steps.push(...(plan.relationSteps ?? []).filter(({ peer }) => isTogether(plan, peer)));
     }
-    return { against, judged: proofs.length, steps: withOwnKeys(steps), warnings, ...(isOpen ? { isOpen } : {}) };
+    return { against, judged: proofs.length, steps, warnings, ...(isOpen ? { isOpen } : {}) };
   }
 
   async judgeUndo({ runId, planId }: Parameters<RelationActivities['judgeUndo']>[0]): Promise<readonly Finding[]> {

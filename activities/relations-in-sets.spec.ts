@@ -3,8 +3,8 @@ import type { Catalog, ServerRecord } from '../src/catalog/catalog';
 import { planHash } from '../src/catalog/plan-hash';
 import { estateSchema } from '../src/contracts/api/estate';
 import type { RestorePlanBody } from '../src/contracts/plan';
-import type { Rule } from '../src/contracts/profile';
-import type { SideReadings } from '../src/contracts/reading';
+import type { Profile, Rule } from '../src/contracts/profile';
+import type { PlannedRelationStep, SideReadings } from '../src/contracts/reading';
 import type { Relation } from '../src/contracts/relation';
 import type { SetBasis, SetOfPlan } from '../src/contracts/restore-set';
 import type { RunView } from '../src/contracts/run';
@@ -44,6 +44,9 @@ describe('a plan and a run of a restore set', () => {
       [leader.id, await imageOf(leader, ofLeader, ofFollower)],
       [follower.id, await imageOf(follower, ofFollower, ofLeader)],
     ]);
+    await givenPoints(points, order);
+  };
+  const givenPoints = async (points: ReadonlyMap<string, string>, order: readonly ServerRecord[]): Promise<void> => {
     const basis: SetBasis = 'freeze';
     const { restoreSetId } = await catalog.acceptRestoreSet({
       actor: 'alice',
@@ -276,6 +279,64 @@ describe('a plan and a run of a restore set', () => {
     expect(await ofFirst('running', null)).toBe(true);
   });
 
+  describe('with several relations from each side that may ask for the same step', () => {
+    const CAPTURED = { marker: 'count', of: 'server', at: 'recovery-point' } as const;
+    const OF_PEER = { marker: 'count', of: 'peer', at: 'now' } as const;
+    const asking = (name: string, phases: Rule['phases'], equals: string): Profile => ({
+      ...FOLLOWER_PROFILE,
+      name,
+      rules: [
+        {
+          code: 'TO_TELL',
+          phases,
+          when: [{ value: phases.includes('plan') ? CAPTURED : OF_PEER, equals }],
+          severity: 'step',
+          message: 'It has to be told.',
+          remedy: null,
+          step: { title: 'Tell "${peer}".', argv: null, on: 'peer', when: 'live' },
+        },
+      ],
+    });
+    /** In the plan it is the second relation of each side that asks. */
+    const profiles = [asking('follower', ['plan'], '1'), asking('second', ['plan'], '5'), asking('third', ['live'], '5')];
+    const seconds = RELATIONS.map((relation) => ({ ...relation, name: `${relation.name}-second`, profile: 'second' }));
+    const thirds = RELATIONS.map((relation) => ({ ...relation, name: `${relation.name}-third`, profile: 'third' }));
+    const stepsOf = (steps: readonly PlannedRelationStep[]) => steps.map(({ key, relation, on }) => `${key} ${relation} ${on}`);
+    const markersOf = (server: ServerRecord, other: string, value: string) =>
+      [...RELATIONS, ...seconds, ...thirds].filter((one) => one.server === server.name).map(({ name }) => count(name, other, 'server', value));
+
+    beforeEach(async () => {
+      await declared([...RELATIONS, ...seconds, ...thirds]);
+      deps.profiles.find = async () => ({ profiles: profiles.map((profile) => ({ profile, origin: 'own', file: 'x.yaml' }) as never), problems: [] });
+    });
+
+    it('has a key for each that is the same in the plan and in the run, whichever of them asks', async () => {
+      const points = await Promise.all(
+        (
+          [
+            [leader, FOLLOWER],
+            [follower, LEADER],
+          ] as const
+        ).map(async ([server, other]) => {
+          const manifest = manifestOf(server, 1, { version: 3, setId: 'set_1', consistency: 'filesystem', markers: markersOf(server, other, '5') });
+          return [server.id, (await catalog.recordRecoveryPoint(manifest, 'main')).id] as const;
+        }),
+      );
+      await givenPoints(new Map(points), [leader, follower]);
+      await judged(leader);
+      const { steps, planId } = await judged(follower);
+      const OWN = 'rule:TO_TELL:db01:web01-db01-second web01-db01-second peer';
+      const THEIRS = 'rule:TO_TELL:db01:db01-web01-second db01-web01-second server';
+      expect(stepsOf(steps)).toEqual([OWN, THEIRS]);
+      const calls = new RelationCalls(deps);
+      const run = (moment: 'recheck' | 'live') => calls.judgeRun({ runId: 'run_2', planId, moment });
+      expect(stepsOf((await run('recheck')).steps)).toEqual([OWN, THEIRS]);
+      // Only now the third ones ask, and are steps of their own.
+      await catalog.recordReadings('run_2:live', [count('web01-db01-third', LEADER, 'peer', '5'), count('db01-web01-third', FOLLOWER, 'peer', '5')]);
+      expect(stepsOf((await run('live')).steps)).toEqual([OWN, THEIRS].map((step) => step.replaceAll('-second', '-third')));
+    });
+  });
+
   /** As a standby that streams from its primary: it shows by itself that it does, and cannot before the primary is live. */
   describe('in which the follower is live first, and cannot follow before the other is', () => {
     const counts = { marker: 'count', of: 'server', at: 'now' } as const;
@@ -345,7 +406,10 @@ describe('a plan and a run of a restore set', () => {
       await read('run_2', '0');
       const { against, steps } = await calls.judgeRun({ runId: 'run_2', planId: second.planId, moment: 'live' });
       // What needs both is asked for by the run of the later one, also at the first: nobody else could.
-      expect(steps).toEqual([expect.objectContaining({ key: 'rule:BOTH_TO_START:web01', on: 'peer', when: 'live', peer: FOLLOWER, relation: 'web01-db01' })]);
+      // The relation of the later one has the same rule, so that this one's is known by its name.
+      expect(steps).toEqual([
+        expect.objectContaining({ key: 'rule:BOTH_TO_START:web01:web01-db01', on: 'peer', when: 'live', peer: FOLLOWER, relation: 'web01-db01' }),
+      ]);
       expect(against.map(({ code, relation }) => `${code} ${relation?.name}`)).toEqual(['TO_START web01-db01']);
     });
 

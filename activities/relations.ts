@@ -12,7 +12,6 @@ import {
   judgeRelations,
   problemsOf,
   unjudgedFindings,
-  withOwnKeys,
   type KnownProfiles,
   type RelationJudgement,
 } from '../src/domain/relations/judge-relations';
@@ -94,6 +93,12 @@ export class Relations {
       const relation = { name, type, server: server.name, address: serverAddress, peers: [], strength: 'hard', profile: profileName, parameters } as const;
       return profile === undefined ? [] : [{ relation, peer: { server: peer, address }, profile }];
     });
+  }
+
+  /** All relations of two servers of a set with each other: first those of the one that the first plan is of. */
+  async between(plan: RestorePlanBody, other: RestorePlanBody): Promise<readonly RelationPair[]> {
+    const [own, theirs] = [await this.plannedIn(plan), await this.plannedIn(other)];
+    return [...own.filter(({ peer }) => peer.server === other.server.name), ...theirs.filter(({ peer }) => peer.server === plan.server.name)];
   }
 
   /** Profiles that are not what a plan was judged by any more: its findings are not theirs. `pairs`: all of `plannedIn`. */
@@ -188,7 +193,7 @@ export class Relations {
     return {
       relations: pairs.map(plannedRelation),
       findings: [...together.findings, ...anew, ...findings, ...standing],
-      steps: withOwnKeys([...together.steps, ...steps]),
+      steps: [...together.steps, ...steps],
       hasQuarantineRules: pairs.some((pair) => hasUndecidedRules(pair, 'quarantine')),
       hasLiveRules: together.hasLiveRules || pairs.some((pair) => hasRules(pair.profile, 'live') && isProvenHere(pair)),
     };

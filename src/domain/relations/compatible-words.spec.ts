@@ -316,6 +316,13 @@ describe('what it says where there is none', () => {
     expect(error).toMatchObject({ code: 'NO_RECOVERY_POINT', message: 'There is no usable recovery point of "db01".' });
     expect(error.hint).not.toContain('plans with the newest');
   });
+
+  it('does not advise to take one now where all have to be from before an incident', () => {
+    const error = noCompatibleRecoveryPoint(searchOf(), { ...OF, incidentAt: '2026-01-05T00:00:00.000Z' }, 'modosu restore plan db01 --scenario server', NOW);
+    expect(error).toMatchObject({ code: 'NO_RECOVERY_POINT', context: { server: 'db01' } });
+    expect(error.message).toContain('2026-01-05T00:00:00.000Z');
+    expect(error.hint).toBe('Choose one by its id (--recovery-point): `modosu recovery-point list --server db01`.');
+  });
 });
 
 describe('the command that plans the same with another recovery point', () => {

@@ -162,7 +162,11 @@ export function noCompatiblePoint(search: CompatibleSearch, of: SearchedIn, comp
 /** Such a one was asked for, and there is none: `NO_COMPATIBLE_RECOVERY_POINT`; `NO_RECOVERY_POINT` where there is none of any kind. */
 export function noCompatibleRecoveryPoint(search: CompatibleSearch, of: SearchedIn, command: string, now: Date): ModosuError {
   const [newest] = search.tried;
-  if (newest === undefined) return new ModosuError('NO_RECOVERY_POINT', noneText(search, of));
+  if (newest === undefined) {
+    // One that is taken now does not help against an incident that was before.
+    const hint = of.incidentAt === null ? {} : { hint: `Choose one by its id (--recovery-point): \`modosu recovery-point list --server ${of.serverName}\`.` };
+    return new ModosuError('NO_RECOVERY_POINT', noneText(search, of), { ...hint, context: { server: of.serverName } });
+  }
   const { point, because } = newest;
   const remedies = [...new Set(because.flatMap(({ remedy }) => (remedy === undefined ? [] : [remedy])))];
   const said = `Of generation ${point.generation}, the newest: ${because.map(({ code, message }) => `${code}: ${message}`).join(' ')}`;

@@ -12,7 +12,7 @@ import {
 } from '../../../test/support/made-up-relations';
 import type { Finding } from '../../contracts/plan';
 import type { Profile, Rule } from '../../contracts/profile';
-import type { PlannedRelation, PlannedRelationStep } from '../../contracts/reading';
+import type { PlannedRelation } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import {
   findingsOfUndo,
@@ -21,7 +21,6 @@ import {
   standingAgainst,
   unjudgedFindings,
   warningsOf,
-  withOwnKeys,
   worseThan,
   worseThanUndoPlan,
   type JudgedState,
@@ -155,10 +154,11 @@ describe('steps of two relations with one peer', () => {
     expect([keysIn('plan'), keysIn('live')]).toEqual([expected('plan'), expected('live')]);
   });
 
-  it('have keys of their own also where they were asked for in several judgements, and are the same otherwise', () => {
-    const step = (relation: string, peer = 'db02') => ({ ...stepAbout('REBUILD', 'live', peer), relation });
-    const asked: readonly PlannedRelationStep[] = [step('first'), step('second'), step('third'), step('first', 'db03')];
-    expect(withOwnKeys(asked)).toEqual([asked[0], { ...asked[1], key: 'rule:REBUILD:db02:second' }, { ...asked[2], key: 'rule:REBUILD:db02:third' }, asked[3]]);
+  it('are short where the texts of the other relation decide that it never asks', () => {
+    const relations = [madeUpRelation({ profile: 'first' }), madeUpRelation({ name: 'second' })];
+    const never = { ...REBUILD, when: [{ text: '${server}', equals: '${peer}' }] } as Rule;
+    const pairs = pairsOf(relations, madeUpProfile([REBUILD]), madeUpProfile([never], { name: 'first' }));
+    expect(judgeRelations(pairs, state({ present: both, captured })).steps.map(({ key }) => key)).toEqual(['rule:REBUILD:db02']);
   });
 });
 

@@ -5,7 +5,7 @@ import type { PlannedRelationStep, SideReadings } from '../../contracts/reading'
 import type { Relation } from '../../contracts/relation';
 import { namesOf } from '../../contracts/text';
 import { judge, planSteps, type JudgeContext } from '../consistency/judge';
-import type { RelationPair } from './pairs';
+import { mayAskFor, type RelationPair } from './pairs';
 
 /** What all relations of a server say of its going back in time. Pure. */
 
@@ -43,12 +43,12 @@ function judgePair(pair: RelationPair, all: readonly RelationPair[], { phase, po
   const findings = judge(profile, context);
   return {
     findings: findings.map((finding) => ({ ...finding, relation: about })),
-    steps: planSteps(profile, context, findings).map((step) => ({
-      ...step,
-      key: keyOf(step.code, pair, all),
-      relation: relation.name,
-      peer: peer.server,
-    })),
+    steps: planSteps(profile, context, findings).map((step) =>
+      keyed(
+        { ...step, relation: relation.name, peer: peer.server },
+        all.filter((other) => other.peer.server === peer.server),
+      ),
+    ),
   };
 }
 
@@ -72,23 +72,15 @@ function readingsByPair({ present, captured }: JudgedState): ReadonlyMap<string,
 }
 
 /**
- * Two relations with one peer may ask for a step of the same name: that of the later one has the name of its relation, too, whether or not the earlier one asks for it
- * this time, or in this phase. What a plan shows and what is judged again later has to be the same step, and must not hide what the other one asks for only then.
+ * Two relations between the same servers may ask for a step of the same name: that of the later one has the name of its relation, too, whether or not the earlier one
+ * asks for it this time, or in this phase. What a plan shows and what is judged again later has to be the same step, and must not hide what the other one asks for only then.
+ *
+ * @param between in their order: all relations of the server with that peer; in a set, those of the peer with the server after them
  */
-function keyOf(code: string, { relation, peer }: RelationPair, all: readonly RelationPair[]): PlannedRelationStep['key'] {
-  const mayAsk = ({ rules }: RelationPair['profile']): boolean => rules.some((rule) => rule.code === code && rule.step !== null);
-  const [first = relation.name] = all.filter((other) => other.peer.server === peer.server && mayAsk(other.profile)).map((other) => other.relation.name);
-  return first === relation.name ? `rule:${code}:${peer.server}` : `rule:${code}:${peer.server}:${relation.name}`;
-}
-
-/** Of steps that were asked for in several judgements. */
-export function withOwnKeys(steps: readonly PlannedRelationStep[]): readonly PlannedRelationStep[] {
-  const taken = new Set<string>();
-  return steps.map((step) => {
-    const key = taken.has(step.key) ? (`${step.key}:${step.relation}` as const) : step.key;
-    taken.add(key);
-    return { ...step, key };
-  });
+export function keyed(step: Omit<PlannedRelationStep, 'key'>, between: readonly RelationPair[]): PlannedRelationStep {
+  const first = between.find((pair) => mayAskFor(pair, step.code));
+  const name = `rule:${step.code}:${step.peer}` as const;
+  return { ...step, key: first === undefined || first.relation.name === step.relation ? name : `${name}:${step.relation}` };
 }
 
 /** What there is to judge by. */

@@ -79,6 +79,9 @@ export function markersFor(pair: RelationPair, phase: RulePhase): WantedMarkers 
 /** Whether anything has to be asked for a judgement in this phase: rules that the texts of the relation decide are judged, and prove nothing. */
 export const hasUndecidedRules = (pair: RelationPair, phase: RulePhase): boolean => hasRules(undecided(pair), phase);
 
+/** Whether one of its rules could ever ask for this step: those that its texts decide never do. */
+export const mayAskFor = (pair: RelationPair, code: string): boolean => undecided(pair).rules.some((rule) => rule.code === code && rule.step !== null);
+
 function undecided({ relation, peer, profile }: RelationPair): Profile {
   const declared = { profile, parameters: relation.parameters, server: relation.server, peer: peer.server };
   return { ...profile, rules: profile.rules.filter((rule) => !isDecidedByTexts(declared, rule)) };

@@ -91,9 +91,40 @@ describe('what the relations of a member say in its plan', () => {
   });
 
   it('a step of the other side is done on the other side, and is known by the peer', () => {
-    const step = (on: 'server' | 'peer') => fromOtherSide({ code: 'X', key: 'rule:X:db02', on, peer: 'db02', relation: 'db01-db02' } as never, 'db01');
+    const step = (on: 'server' | 'peer') => fromOtherSide({ code: 'X', key: 'rule:X:db02', on, peer: 'db02', relation: 'db01-db02' } as never, 'db01', []);
     expect(step('peer')).toEqual({ code: 'X', key: 'rule:X:db01', on: 'server', peer: 'db01', relation: 'db01-db02' });
     expect(step('server')).toMatchObject({ on: 'peer' });
+  });
+
+  describe('where both sides may ask for the same step', () => {
+    const atFive: Rule['when'] = [{ value: { marker: 'count', of: 'server', at: 'recovery-point' }, equals: '5' }];
+    const profiles = profilesOf({ ...PROVEN, rules: PROVEN.rules.map((rule) => ({ ...rule, when: atFive })) });
+    const points = [point('db01', 10, { own: 5, peer: 5, setId: 'set_1' }), point('db02', 10, { own: 5, peer: 5, setId: 'set_1' })];
+    const both = new Map(points.map((one) => [one.server, { point: one, others: [one] }] as const));
+    const keys = (sides: Parameters<typeof judgeMember>[0]['sides'], relations: readonly Relation[] = RELATIONS) =>
+      member('db02', ['db01', 'db02'], { profiles, sides, relations }).steps.map(({ key, relation, on }) => `${key} ${relation} ${on}`);
+    const OTHER = 'rule:FOLLOWER_TO_COPY:db01:db01-db02 db01-db02 server';
+
+    it('each has a key of its own', () => expect(keys(both)).toEqual(['rule:FOLLOWER_TO_COPY:db01 db02-db01 peer', OTHER]));
+
+    it('that of the other side is known by its relation also where it alone asks', () => expect(keys(sides)).toEqual([OTHER]));
+
+    it('the second relation of a side is known by its name', () => {
+      const second = RELATIONS.map((relation) => ({ ...relation, name: `${relation.name}-second` }));
+      const named = new Map(
+        [...both].map(([name, side]) => {
+          const more = side.point.markers.map((one) => ({ ...one, relation: `${one.relation}-second` }));
+          const known = { ...side.point, markers: [...side.point.markers, ...more] };
+          return [name, { point: known, others: [known] }] as const;
+        }),
+      );
+      expect(keys(named, [...RELATIONS, ...second])).toEqual([
+        'rule:FOLLOWER_TO_COPY:db01 db02-db01 peer',
+        'rule:FOLLOWER_TO_COPY:db01:db02-db01-second db02-db01-second peer',
+        OTHER,
+        'rule:FOLLOWER_TO_COPY:db01:db01-db02-second db01-db02-second server',
+      ]);
+    });
   });
 });
 

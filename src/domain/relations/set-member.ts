@@ -5,6 +5,7 @@ import type { PlannedRelationStep } from '../../contracts/reading';
 import type { Relation } from '../../contracts/relation';
 import type { SetOfPlan } from '../../contracts/restore-set';
 import { referencesOf } from '../consistency/conditions';
+import { keyed } from './judge-relations';
 import { hasRules, judgedPairs, type RelationPair } from './pairs';
 import { judgeTogether, type TogetherSide } from './restored-together';
 
@@ -39,13 +40,15 @@ export function judgeMember({ server, set, relations, profiles, sides, now }: Me
     const side = sides.get(peer);
     if (own === undefined || side === undefined) return { findings: [], steps: [], hasLiveRules: false };
     const isLater = goesLiveLater(set, server, peer);
-    const mine = pairsOf(server, peer).map((pair) => judgeTogether(pair, relations, own, side, now));
-    const theirs = isLater ? pairsOf(peer, server) : [];
-    const left = theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isForLater);
+    const [ours, theirs] = [pairsOf(server, peer), pairsOf(peer, server)];
+    const between = [...ours, ...theirs];
+    const mine = ours.map((pair) => judgeTogether(pair, relations, own, side, now));
+    const asked = mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isForLater(step));
+    const left = isLater ? theirs.flatMap((pair) => judgeTogether(pair, relations, side, own, now).steps).filter(isForLater) : [];
     return {
       findings: mine.flatMap(({ findings }) => findings),
-      steps: [...mine.flatMap(({ steps }) => steps).filter((step) => isLater || !isForLater(step)), ...left.map((step) => fromOtherSide(step, peer))],
-      hasLiveRules: theirs.some(({ profile }) => hasRules(profile, 'live')),
+      steps: [...asked.map((step) => keyed(step, between)), ...left.map((step) => fromOtherSide(step, peer, between))],
+      hasLiveRules: isLater && theirs.some(({ profile }) => hasRules(profile, 'live')),
     };
   });
   return {
@@ -93,13 +96,9 @@ const reseeding = ({ rules }: Profile): readonly Rule[] => rules.filter(({ step 
 /** Nobody can see whether a standby streams before its primary is there. */
 const isForLater = ({ when }: PlannedRelationStep): boolean => when === 'live';
 
-/** A step of the relation of `peer` with a server, as the run of that server takes it. */
-export const fromOtherSide = (step: PlannedRelationStep, peer: string): PlannedRelationStep => ({
-  ...step,
-  key: `rule:${step.code}:${peer}`,
-  on: step.on === 'server' ? 'peer' : 'server',
-  peer,
-});
+/** A step of the relation of `peer` with a server, as the run of that server takes it. `between`: as for `keyed`. */
+export const fromOtherSide = (step: PlannedRelationStep, peer: string, between: readonly RelationPair[]): PlannedRelationStep =>
+  keyed({ ...step, on: step.on === 'server' ? 'peer' : 'server', peer }, between);
 
 /** Whether the one goes live after the other. */
 export function goesLiveLater({ members }: Pick<SetOfPlan, 'members'>, one: string, other: string): boolean {
