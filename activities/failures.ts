@@ -2,7 +2,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { ErrorCode } from '../src/contracts/error-codes';
 import { isModosuError, toModosuError, type ModosuError } from '../src/contracts/errors';
 import type { ActivityDependencies } from './dependencies';
-import { attempt, repeatableAttempt, runOf, serverOfRun } from './log-fields';
+import { attempt, runOf, serverOfRun } from './log-fields';
 
 type Activity = (...args: never[]) => Promise<unknown>;
 
@@ -19,14 +19,18 @@ export function toFailure(thrown: unknown): Error {
 /** Of what has had its time already, whatever its code advises: a person waits, or has waited. */
 export const finalFailure = (error: ModosuError): ApplicationFailure => failureOf(error, true);
 
-const failureOf = (error: ModosuError, nonRetryable: boolean): ApplicationFailure =>
-  ApplicationFailure.create({
+function failureOf(error: ModosuError, nonRetryable: boolean): ApplicationFailure {
+  const failure = ApplicationFailure.create({
     type: error.code,
     message: error.message,
     nonRetryable,
     details: [error.summary()],
     // No cause: causes may hold command lines and outputs, which belong into the log, not into the history.
   });
+  // It would only lead here, and Temporal keeps no more than 4 KiB of what is tried again, which people are shown.
+  failure.stack = '';
+  return failure;
+}
 
 /**
  * For calls that have waited themselves: a code that may pass "later" as a rule has had its time here, and a run must not stand still for minutes of further
@@ -56,10 +60,8 @@ export async function finalFrom<T>(attempts: number, work: Promise<T>, isMeant: 
   }
 }
 
-type Told = Pick<ActivityDependencies, 'log'> & { readonly catalog: Pick<ActivityDependencies['catalog'], 'recordRetry'> };
-
-/** Wraps every activity of a group: translates its errors, logs them with run and attempt, and lets people see what is tried again. */
-export function translateFailures<T extends object>(group: T, { log, catalog }: Told): T {
+/** Wraps every activity of a group: translates its errors, and logs them with run and attempt. */
+export function translateFailures<T extends object>(group: T, { log }: Pick<ActivityDependencies, 'log'>): T {
   const wrapped = Object.entries(group).map(([name, activity]) => [
     name,
     async (...args: never[]) => {
@@ -81,21 +83,10 @@ export function translateFailures<T extends object>(group: T, { log, catalog }: 
             },
             'activity failed',
           );
-          if (!(failure instanceof ApplicationFailure && failure.nonRetryable === true)) tellRetry(thrown, args, { log, catalog });
         }
         throw failure;
       }
     },
   ]);
   return Object.fromEntries(wrapped) as T;
-}
-
-/** Not waited for: the failure must not be held up by a database that is away, too. */
-function tellRetry(thrown: unknown, args: readonly unknown[], { log, catalog }: Told): void {
-  const { runId } = runOf(args);
-  const tried = repeatableAttempt();
-  if (runId === undefined || tried === null) return;
-  catalog
-    .recordRetry(runId, { attempt: tried, failedAt: new Date().toISOString(), error: toModosuError(thrown).summary() })
-    .catch((error: unknown) => log.warn({ runId, error: String(error) }, 'attempt not recorded'));
 }

@@ -17,11 +17,3 @@ export function runOf([first]: readonly unknown[]): { readonly runId?: string } 
   if (typeof first === 'object' && first !== null && 'runId' in first && typeof first.runId === 'string') return { runId: first.runId };
   return {};
 }
-
-/** Which try of a call that Temporal tries again when it fails for a reason that may pass; null: the last one, or no activity that people see the tries of. */
-export function repeatableAttempt(): number | null {
-  if (!inActivity()) return null;
-  const { attempt: tried, isLocal, retryPolicy } = activityInfo();
-  const most = retryPolicy?.maximumAttempts ?? 0;
-  return isLocal || (most > 0 && tried >= most) ? null : tried;
-}

@@ -9,4 +9,4 @@ export function storableError({ code, message, hint, context }: ErrorSummary): E
 }
 
 export const storableRetrying = (retrying: Retrying | null): Retrying | null =>
-  retrying === null ? null : { attempt: retrying.attempt, failedAt: retrying.failedAt, error: storableError(retrying.error) };
+  retrying === null ? null : { ...retrying, error: storableError(retrying.error) };

@@ -3,7 +3,7 @@ import { stateBefore } from '../domain/retention/retirement';
 import { bootOf } from '../domain/verification/boot-proof';
 import { verificationOf } from '../domain/verification/verification';
 import { ModosuError } from '../contracts/errors';
-import { isFinal, type AuditEntryView, type Retrying, type RunStepView, type RunView, type StepProgress } from '../contracts/run';
+import { isFinal, type AuditEntryView, type RunStepView, type RunView, type StepProgress } from '../contracts/run';
 import type { PlanBody, RestorePlanSummary, RestorePlanView } from '../contracts/plan';
 import type { DataManifest } from '../contracts/data';
 import type { ImageManifest, ImageRecoveryPointView, DataRecoveryPointView, RecoveryPointHold, RecoveryPointView } from '../contracts/recovery-point';
@@ -242,14 +242,7 @@ export interface RunContext {
   readonly goesLiveWithSet: boolean;
 }
 
-/** What an open run is trying again. Where something has moved since, it came through, and was only written down late. */
-function retryingView({ state, retrying }: Pick<RunRow, 'state' | 'retrying'>, steps: readonly StoredStep[]): Retrying | null {
-  if (retrying === null || isFinal(state)) return null;
-  const moved = steps.flatMap(({ startedAt, finishedAt, progress }) => [iso(startedAt), iso(finishedAt), progress?.updatedAt ?? null]);
-  return moved.some((at) => at !== null && at > retrying.failedAt) ? null : retrying;
-}
-
-/** @param steps null: in a list, which is without them, and so without what is tried again in them */
+/** @param steps null: in a list, which is without them, and without what is tried again in them */
 export function runView(
   { input: _input, requestedAt, startedAt, finishedAt, ...row }: RunRow,
   context: RunContext,
@@ -266,7 +259,7 @@ export function runView(
     finishedAt: iso(finishedAt),
     allowedActions: allowedRunActions({ ...row, decided, goesLiveWithSet, wayBack, isNewestOpen: context.newestOpenRunId === row.id }),
     wayBack,
-    retrying: steps === null ? null : retryingView(row, steps),
+    retrying: steps === null || isFinal(row.state) ? null : row.retrying,
     steps: (steps ?? []).map((step) => stepView(step, now)),
   };
 }

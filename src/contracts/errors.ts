@@ -57,6 +57,12 @@ export class ModosuError extends Error {
 export const isModosuError = (value: unknown): value is ModosuError =>
   value instanceof ModosuError || (value instanceof Error && value.name === 'ModosuError' && 'code' in value);
 
+/** What has crossed a boundary as an `ErrorSummary`; null: it is none. */
+export const summaryIn = (value: unknown): ErrorSummary | null =>
+  typeof value === 'object' && value !== null && 'code' in value && isErrorCode(value.code) && 'message' in value && 'hint' in value
+    ? (value as ErrorSummary)
+    : null;
+
 /** Any thrown value as a `ModosuError`; what is not one yet becomes `INTERNAL` with its message. */
 export function toModosuError(thrown: unknown): ModosuError {
   if (isModosuError(thrown)) return thrown;

@@ -22,6 +22,9 @@ export interface RunStarter {
   cancelVerification(verificationId: string): Promise<void>;
   /** The same for a transfer. */
   cancelTransfer(transferId: string): Promise<void>;
-  /** Tells a waiting workflow that a decision stands in PostgreSQL. Telling it twice is harmless; one that has ended is fine. */
-  tellDecided(runId: string, serverId: string): Promise<void>;
+  /**
+   * Tells a waiting workflow that a decision stands in PostgreSQL. Telling it twice is harmless; one that has ended is fine. `isReminder`: it was told before, and
+   * is not told again while it has something else to do.
+   */
+  tellDecided(runId: string, serverId: string, options?: { readonly isReminder?: boolean }): Promise<void>;
 }

@@ -37,18 +37,20 @@ export interface StepProgress {
   readonly stalledSince: string | null;
 }
 
-/** What a run is trying again: a part that is away is waited for, and whoever looks on must see which. */
+/** What a run tries again, or waits for: a part that is away is waited for, and whoever looks on must see which. */
 export interface Retrying {
-  /** How often it has been tried. */
+  /** How often it was tried, without the attempt that is under way. */
   readonly attempt: number;
-  /** Of what is held up: when it was seen last. */
-  readonly failedAt: string;
-  /** Of the last attempt; or why there is none. */
+  /** When the last of them has failed, ISO 8601; null: none has, but nobody carries it on. */
+  readonly failedAt: string | null;
+  /** When it is tried again, ISO 8601; null: it is under way, or nobody is there to begin. */
+  readonly nextAttemptAt: string | null;
+  /** What the last attempt has met; or why nobody carries it on. */
   readonly error: ErrorSummary;
 }
 
-/** Whether no attempt has failed, but nobody begins one. */
-export const isHeldUp = ({ error }: Retrying): boolean => error.code === 'NO_WORKER' || error.code === 'WORKFLOW_STUCK';
+/** Whether nothing has failed, but nobody carries it on. */
+export const isHeldUp = ({ failedAt }: Retrying): boolean => failedAt === null;
 
 export interface RunStepView {
   readonly seq: number;
@@ -86,7 +88,7 @@ export interface RunView {
   /** What the run has kept of the server it replaced; null when it has replaced nothing. */
   readonly wayBack: WayBackView | null;
   readonly error: ErrorSummary | null;
-  /** Null: nothing, and in lists. Until something has moved since. */
+  /** Null: nothing, and in lists. */
   readonly retrying: Retrying | null;
   /** Restores only: from the accepted request until the health checks had passed, or the data was in place. */
   readonly recoverySeconds: number | null;

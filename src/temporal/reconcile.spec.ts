@@ -12,7 +12,7 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
 function world(
   runs: Readonly<
-    Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean; heldUp?: Retrying | null; retrying?: Retrying | null }>
+    Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean; seen?: Retrying | null; retrying?: Retrying | null }>
   >,
   decided: readonly { runId: string; serverId: string }[] = [],
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
@@ -44,11 +44,12 @@ function world(
   } as unknown as Catalog;
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
-    heldUp: async (runId: string) => runs[runId]?.heldUp ?? null,
+    seeRun: async (runId: string) => ({ state: runs[runId]?.execution(), retrying: runs[runId]?.seen ?? null }),
     startRun: async ({ input }: { input: { runId: string } }) => void started.push(input.runId),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     cancelRun: async (runId: string) => void told.push(`cancel ${runId}`),
-    tellDecided: async (runId: string) => void told.push(runId),
+    tellDecided: async (runId: string, _serverId: string, options?: { isReminder?: boolean }) =>
+      void told.push(options?.isReminder === true ? `remind ${runId}` : runId),
     describeSet: async (setId: string) => sets[setId],
     startSet: async ({ setId }: { setId: string }) => void started.push(setId),
     describeVerification: async (id: string) => verifications.find((one) => one.id === id)?.execution,
@@ -83,38 +84,38 @@ it('starts what brings a backup set together where nobody has, and begins one th
 it('tells a waiting workflow that a decision stands', async () => {
   const { told, pass } = world({}, [{ runId: 'run_1', serverId: 'srv_1' }]);
   await expect(pass()).resolves.toMatchObject({ told: ['run_1'] });
-  expect(told).toEqual(['run_1']);
+  expect(told).toEqual(['remind run_1']);
 });
 
 it('tells a run of its cancel before it tells of the approval that came before that', async () => {
   const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true } }, [{ runId: 'run_1', serverId: 'srv_1' }]);
   await expect(pass()).resolves.toMatchObject({ cancelled: ['run_1'], told: ['run_1'] });
-  expect(told).toEqual(['cancel run_1', 'run_1']);
+  expect(told).toEqual(['cancel run_1', 'remind run_1']);
 });
 
-describe('what holds a run up', () => {
-  const saying = (code: 'NO_WORKER' | 'WORKFLOW_STUCK' | 'TARGET_UNREACHABLE', message = 'since 03:00'): Retrying => ({
+describe('what a run tries again, or what holds it up,', () => {
+  const saying = (code: 'NO_WORKER' | 'TARGET_UNREACHABLE', change: Partial<Retrying> = {}): Retrying => ({
     attempt: 1,
     failedAt: '2026-03-01T03:00:00.000Z',
-    error: new ModosuError(code, message).summary(),
+    nextAttemptAt: null,
+    error: new ModosuError(code, 'It is away.').summary(),
+    ...change,
   });
   it.each([
-    ['is said', saying('NO_WORKER'), null, ['run_1 NO_WORKER']],
-    ['is said once', saying('NO_WORKER'), saying('NO_WORKER'), []],
-    ['is said again where it is something else', saying('WORKFLOW_STUCK', 'it fails each time'), saying('NO_WORKER'), ['run_1 WORKFLOW_STUCK']],
-    ['is said again where it began later', saying('NO_WORKER', 'since 04:00'), saying('NO_WORKER'), ['run_1 NO_WORKER']],
-    ['comes before what an attempt has met', saying('NO_WORKER'), saying('TARGET_UNREACHABLE'), ['run_1 NO_WORKER']],
-    ['is taken back', null, saying('WORKFLOW_STUCK'), ['run_1 no more']],
-    ['is not taken back where an attempt has failed', null, saying('TARGET_UNREACHABLE'), []],
+    ['is written down', saying('NO_WORKER'), null, ['run_1 NO_WORKER']],
+    ['is written down once', saying('NO_WORKER'), saying('NO_WORKER'), []],
+    ['is written down again where it is something else', saying('NO_WORKER'), saying('TARGET_UNREACHABLE'), ['run_1 NO_WORKER']],
+    ['is written down again with the next attempt', saying('NO_WORKER', { attempt: 2 }), saying('NO_WORKER'), ['run_1 NO_WORKER']],
+    ['is taken back', null, saying('TARGET_UNREACHABLE'), ['run_1 no more']],
     ['is nothing', null, null, []],
-  ])('%s', async (_what, heldUp, retrying, written) => {
-    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', heldUp, retrying } });
+  ])('%s', async (_what, seen, retrying, written) => {
+    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, retrying } });
     await pass();
     expect(told).toEqual(written);
   });
 
   it('does not keep a cancel from being told', async () => {
-    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true, heldUp: saying('NO_WORKER') } });
+    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', cancelRequested: true, seen: saying('NO_WORKER') } });
     await pass();
     expect(told).toEqual(['cancel run_1', 'run_1 NO_WORKER']);
   });

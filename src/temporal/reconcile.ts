@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../catalog/catalog';
 import type { Log } from '../config/log';
 import { ModosuError, toModosuError } from '../contracts/errors';
-import { isFinal, isHeldUp } from '../contracts/run';
+import { isFinal } from '../contracts/run';
 import type { RunDispatcher } from './run-starter';
 
 /** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
@@ -37,7 +38,7 @@ export interface ReconcileDependencies {
     | 'tellDecided'
     | 'cancelRun'
     | 'describeRun'
-    | 'heldUp'
+    | 'seeRun'
     | 'describePlan'
     | 'startVerification'
     | 'cancelVerification'
@@ -113,7 +114,7 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
 
   for (const { runId, serverId, state } of await catalog.listOpenRuns()) {
     await judged(log, { runId, serverId }, async () => {
-      const execution = await runs.describeRun(runId, serverId);
+      const { state: execution, retrying } = await runs.seeRun(runId, serverId, now());
       // Read after Temporal was asked: a workflow writes its end to PostgreSQL before it closes, so that a run still open now was not ended by its workflow.
       const run = await catalog.getRun(runId);
       if (isFinal(run.state)) return;
@@ -123,9 +124,7 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
           await runs.cancelRun(runId, serverId);
           report.cancelled.push(runId);
         }
-        const heldUp = await runs.heldUp(runId, serverId, now());
-        const shown = run.retrying !== null && isHeldUp(run.retrying) ? run.retrying : null;
-        if (heldUp?.error.message !== shown?.error.message) await catalog.recordRetry(runId, heldUp);
+        if (!isDeepStrictEqual(retrying, run.retrying)) await catalog.recordRetry(runId, retrying);
         // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was
         // undone, and it still holds the server.
       } else if (execution === 'closed' || state !== 'accepted') {
@@ -138,7 +137,7 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
 
   for (const { runId, serverId } of await catalog.listDecidedButWaiting()) {
     await judged(log, { runId, serverId }, async () => {
-      await runs.tellDecided(runId, serverId);
+      await runs.tellDecided(runId, serverId, { isReminder: true });
       report.told.push(runId);
     });
   }

@@ -34,8 +34,8 @@ import {
 import type { TransferInput } from '../contracts/offsite-copies';
 import type { VerificationInput } from '../contracts/verification';
 import type { TemporalClient } from './client';
-import { heldUpBy } from './held-up';
-import { HYPERVISOR_KEY, RUN_KEY, searchAttributesOf } from './search-attributes';
+import { retryingOf } from './retrying';
+import { RUN_KEY, searchAttributesOf } from './search-attributes';
 
 /**
  * `running`: the execution is open. `closed`: it has ended, however it ended. `absent`: the workflow id has no execution of this run or plan; it was
@@ -58,8 +58,8 @@ export interface RunDispatcher extends RunStarter {
    */
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
-  /** Why the open workflow of a run does not go on although nothing has failed; null: it goes on, waits as it should, or is not open. */
-  heldUp(runId: string, serverId: string, now: Date): Promise<Retrying | null>;
+  /** The same, with what it tries again or what holds it up; null: it goes on, waits as it should, or is not open. */
+  seeRun(runId: string, serverId: string, now: Date): Promise<{ readonly state: ExecutionState; readonly retrying: Retrying | null }>;
   describePlan(planId: string): Promise<ExecutionState>;
   describeSet(setId: string): Promise<ExecutionState>;
   startVerification(input: VerificationInput): Promise<void>;
@@ -159,9 +159,11 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
       await startOnce(run, 'clean-up');
     },
 
-    async tellDecided(runId, serverId) {
+    async tellDecided(runId, serverId, { isReminder = false } = {}) {
       const found = await describe(serverWorkflowId(serverId));
       if (found === null || stateFor(found, runId) !== 'running') return;
+      // A signal for a workflow that cannot go on counts as news: its attempts would begin at one each time, and nobody would see that it is stuck.
+      if (isReminder && found.raw.pendingWorkflowTask != null) return;
       await temporal.call(async (client) => {
         try {
           await client.workflow.getHandle(found.workflowId, found.runId).signal(SIGNAL_DECIDED);
@@ -204,10 +206,11 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
     },
 
     describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
-    async heldUp(runId, serverId, now) {
+    async seeRun(runId, serverId, now) {
       const found = await describe(serverWorkflowId(serverId));
-      if (found === null || stateFor(found, runId) !== 'running') return null;
-      return heldUpBy(found.raw, found.typedSearchAttributes.get(HYPERVISOR_KEY) ?? null, now);
+      const state = stateFor(found, runId);
+      const { loadedDataConverter } = temporal.client.options;
+      return { state, retrying: found === null || state !== 'running' ? null : await retryingOf(found.raw, loadedDataConverter, now) };
     },
     describeSet: async (setId) => stateFor(await describe(backupSetWorkflowId(setId)), setId),
     describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),

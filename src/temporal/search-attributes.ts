@@ -2,7 +2,7 @@ import { defineSearchAttributeKey, TypedSearchAttributes, type SearchAttributePa
 
 /** Typed keys of `SEARCH_ATTRIBUTES` in contracts. Their values are readable for everybody who can reach Temporal: ids and names only. */
 const SERVER_KEY = defineSearchAttributeKey('ModosuServer', 'KEYWORD');
-export const HYPERVISOR_KEY = defineSearchAttributeKey('ModosuHypervisor', 'KEYWORD');
+const HYPERVISOR_KEY = defineSearchAttributeKey('ModosuHypervisor', 'KEYWORD');
 const KIND_KEY = defineSearchAttributeKey('ModosuKind', 'KEYWORD');
 export const RUN_KEY = defineSearchAttributeKey('ModosuRun', 'KEYWORD');
 

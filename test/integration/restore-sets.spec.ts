@@ -77,7 +77,7 @@ describe('restore sets', () => {
   const pass = async (): Promise<void> => {
     const runs = {
       describeRun: async () => 'running',
-      heldUp: async () => null,
+      seeRun: async () => ({ state: 'running', retrying: null }),
       tellDecided: (runId: string) => api.endRestore(runId),
       cancelRun: async (runId: string) => {
         await api.catalog.revertWayBack(runId);

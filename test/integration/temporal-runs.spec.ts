@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
+import { translateFailures } from '../../activities/failures';
 import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import { createDataSource } from '../../src/catalog/data-source';
 import { createTypeormCatalog } from '../../src/catalog/typeorm-catalog';
 import { createLog } from '../../src/config/log';
 import { estateSchema } from '../../src/contracts/api/estate';
 import type { ImageManifest } from '../../src/contracts/recovery-point';
+import { ModosuError } from '../../src/contracts/errors';
 import { CONTROL_TASK_QUEUE, hostTaskQueue, newId, planWorkflowId, serverWorkflowId } from '../../src/contracts/ids';
 import { TemporalClient } from '../../src/temporal/client';
 import { ensureNamespace, inspectNamespace } from '../../src/temporal/namespace';
@@ -19,8 +21,8 @@ jest.setTimeout(180_000);
 const FIXTURE = join(__dirname, '../support/fixtures/temporal-workflows.ts');
 const NOTHING: ReconcileReport = { started: [], cancelled: [], told: [], ended: [] };
 
-const until = async <T>(read: () => Promise<T>, accept: (value: T) => boolean): Promise<T> => {
-  const giveUpAt = Date.now() + 15_000;
+const until = async <T>(read: () => Promise<T>, accept: (value: T) => boolean, deadlineMs = 15_000): Promise<T> => {
+  const giveUpAt = Date.now() + deadlineMs;
   for (;;) {
     const value = await read();
     if (accept(value)) return value;
@@ -87,6 +89,15 @@ describe('runs between PostgreSQL and Temporal', () => {
 
   const start = async (runId: string): Promise<void> => runs.startRun(await catalog.getDispatchable(runId));
   const workflow = (server: ServerRecord) => temporal.client.client.workflow.getHandle(serverWorkflowId(server.id));
+  /** A worker near the hypervisor, whose activities fail as ours do. */
+  const nearby = (echo: (text: string) => Promise<string>): Promise<Worker> =>
+    Worker.create({
+      connection: temporal.environment.nativeConnection,
+      namespace: temporal.namespace,
+      taskQueue: hostTaskQueue('h1'),
+      dataConverter: temporal.dataConverter,
+      activities: translateFailures({ echo }, { log: createLog({ level: 'silent', role: 'test' }) }),
+    });
   /** As if it ran later: runs that were accepted just now are older than the reconciler's grace. */
   const pass = (aheadMs = 10_000): Promise<ReconcileReport> =>
     reconcile({ catalog, runs, log: createLog({ level: 'silent', role: 'test' }), now: () => new Date(Date.now() + aheadMs) });
@@ -199,37 +210,57 @@ describe('runs between PostgreSQL and Temporal', () => {
       const { retrying } = await catalog.getRun(runId);
       expect(retrying).toMatchObject({
         attempt: 0,
-        error: { code: 'NO_WORKER', message: expect.stringMatching(/\(echo\) since .*near the hypervisor h1/) as string },
+        failedAt: null,
+        error: { code: 'NO_WORKER', message: expect.stringMatching(/\(echo\) since .*: none that serves "host\.h1" is there/) as string },
       });
       await pass(80_000);
       expect((await catalog.getRun(runId)).retrying).toEqual(retrying);
 
-      const near = await Worker.create({
-        connection: temporal.environment.nativeConnection,
-        namespace: temporal.namespace,
-        taskQueue: hostTaskQueue('h1'),
-        dataConverter: temporal.dataConverter,
-        activities: { echo: (text: string) => Promise.resolve(text) },
-      });
+      const near = await nearby((text) => Promise.resolve(text));
       await near.runUntil(until(asked, (count) => count === 0));
       await expect(pass(90_000)).resolves.toEqual(NOTHING);
       expect((await catalog.getRun(runId)).retrying).toBeNull();
     });
 
-    it('says of a run whose workflow no worker can carry on that it is stuck', async () => {
+    it('says of a run what it tries again, with what the last attempt has met, and no more once it came through', async () => {
+      const server = await newServer();
+      const runId = await acceptRun(server, 'ask the host that fails');
+      await start(runId);
+      await catalog.startRun(runId);
+      const away = new ModosuError('TARGET_UNREACHABLE', 'The directory /srv/vm is not there.', { hint: 'Mount it.', context: { path: '/srv/vm' } });
+      const long = new ModosuError('TARGET_UNREACHABLE', 'x'.repeat(5000));
+      let fails: ModosuError | null = away;
+      const shown = async () => {
+        await pass(0);
+        return (await catalog.getRun(runId)).retrying;
+      };
+      const near = await nearby((text) => (fails === null ? Promise.resolve(text) : Promise.reject(fails)));
+      await near.runUntil(async () => {
+        const waits = await until(shown, (retrying) => typeof retrying?.nextAttemptAt === 'string');
+        expect(waits).toEqual({ attempt: expect.any(Number) as number, failedAt: waits?.failedAt, nextAttemptAt: waits?.nextAttemptAt, error: away.summary() });
+        expect(Date.parse(waits?.nextAttemptAt ?? '') - Date.parse(waits?.failedAt ?? '')).toBeCloseTo(2000, -2);
+        fails = long;
+        const kept = await until(shown, (retrying) => retrying?.error.message.includes('/srv/vm') === false);
+        expect(kept).toMatchObject({ error: { code: 'TARGET_UNREACHABLE', message: expect.stringContaining('too long') as string } });
+        fails = null;
+        await until(shown, (retrying) => retrying === null);
+      });
+      expect(await catalog.getRun(runId)).toMatchObject({ state: 'running', retrying: null });
+    });
+
+    it('says of a run whose workflow no worker can carry on that it is stuck, also while a decision waits for it', async () => {
       const server = await newServer();
       const runId = await acceptRun(server, 'get stuck');
       await start(runId);
-      await until(
-        async () => (await workflow(server).describe()).raw.pendingWorkflowTask?.attempt ?? 0,
-        (attempt) => attempt >= 3,
-      );
-      await pass(30_000);
-      expect((await catalog.getRun(runId)).retrying).toBeNull();
-      await pass(70_000);
-      expect((await catalog.getRun(runId)).retrying).toMatchObject({
-        error: { code: 'WORKFLOW_STUCK', hint: expect.stringContaining('payload-keys.json') as string },
-      });
+      const seen = async () => {
+        // As each pass does where somebody has approved what the run waits for.
+        await runs.tellDecided(runId, server.id, { isReminder: true });
+        await pass(0);
+        return (await catalog.getRun(runId)).retrying;
+      };
+      const stuck = await until(seen, (retrying) => retrying !== null, 60_000);
+      expect(stuck).toMatchObject({ failedAt: null, error: { code: 'WORKFLOW_STUCK', hint: expect.stringContaining('payload-keys.json') as string } });
+      expect(stuck?.attempt).toBeGreaterThanOrEqual(3);
     });
 
     it('leaves a run alone that was accepted just now', async () => {

@@ -1,7 +1,7 @@
 import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from '@temporalio/workflow';
 import { isErrorCode } from '../../src/contracts/error-codes';
-import { ModosuError, isModosuError, type ErrorSummary } from '../../src/contracts/errors';
+import { ModosuError, isModosuError, summaryIn, type ErrorSummary } from '../../src/contracts/errors';
 
 /** What a step failed with, as people will read it. Understands errors of activities, time-outs and our own. `of`: what a cancel has ended. */
 export function summarise(thrown: unknown, of: 'run' | 'verification' | 'transfer' = 'run'): ErrorSummary {
@@ -9,8 +9,7 @@ export function summarise(thrown: unknown, of: 'run' | 'verification' | 'transfe
   if (thrown instanceof ActivityFailure) return summarise(thrown.cause ?? new Error(thrown.message), of);
   if (isModosuError(thrown)) return thrown.summary();
   if (thrown instanceof ApplicationFailure && isErrorCode(thrown.type)) {
-    const detail = thrown.details?.[0];
-    return isSummary(detail) ? detail : new ModosuError(thrown.type, thrown.message).summary();
+    return summaryIn(thrown.details?.[0]) ?? new ModosuError(thrown.type, thrown.message).summary();
   }
   if (thrown instanceof TimeoutFailure) {
     const last = lastAttempt(thrown);
@@ -46,6 +45,3 @@ function lastAttempt({ failure }: TimeoutFailure): Error | null {
 }
 
 const failures = new DefaultFailureConverter();
-
-const isSummary = (value: unknown): value is ErrorSummary =>
-  typeof value === 'object' && value !== null && 'code' in value && isErrorCode(value.code) && 'message' in value && 'hint' in value;

@@ -59,7 +59,7 @@ export interface RunCatalog {
   recordStep(runId: string, update: StepRecord): Promise<void>;
   /** Progress of the step with this key; not audited. Unknown step: nothing. */
   recordProgress(runId: string, stepKey: string, progress: StepProgress): Promise<void>;
-  /** What an open run is trying again, until its next step is recorded or bytes move; null: nothing any more. Not audited. Unknown or ended run: nothing. */
+  /** What an open run tries again, or what holds it up, until its next step is recorded; null: nothing any more. Not audited. Unknown or ended run: nothing. */
   recordRetry(runId: string, retrying: Retrying | null): Promise<void>;
   /**
    * Final state, error, lock released, audit `run.succeeded|failed|cancelled`: one transaction. Idempotent: a final run stays as it is. Unless the run

@@ -50,22 +50,22 @@ it('shows a step that came up in quarantine before the go-live, with its own num
   expect(shown).toEqual(['1', '<bold>4', '2', '3']);
 });
 
-it('says why nothing moves although nothing has failed: which attempt failed when, of what, and what to do', () => {
+it('says why nothing moves although nothing has failed: which attempt failed when, of what, what is next and what to do', () => {
   const error = { code: 'TARGET_UNREACHABLE' as const, message: 'The directory /srv/vm\u001b[2J is not there.', hint: 'Mount it.' };
-  const shown = runText(
-    { ...run([step(1, 'copy:vda', 'running', 1)]), retrying: { attempt: 3, failedAt: '2026-03-01T03:04:05.678Z', error } },
-    printer,
-    new Date('2026-03-01T03:06:00.000Z'),
-  );
-  expect(shown).toContain(
-    '\n\n<yellow>Tried again: attempt 3 failed at 2026-03-01 03:04:05Z: TARGET_UNREACHABLE: The directory /srv/vm[2J is not there.\nhint:  Mount it.\n\nNext\n',
-  );
+  const shown = (nextAttemptAt: string | null) => {
+    const retrying = { attempt: 3, failedAt: '2026-03-01T03:04:05.678Z', nextAttemptAt, error };
+    return runText({ ...run([step(1, 'copy:vda', 'running', 1)]), retrying }, printer, new Date('2026-03-01T03:06:00.000Z'));
+  };
+  const met = 'TARGET_UNREACHABLE: The directory /srv/vm[2J is not there.\nhint:  Mount it.\n\nNext\n';
+  const failed = '\n\n<yellow>Tried again: attempt 3 failed at 2026-03-01 03:04:05Z, attempt 4';
+  expect(shown('2026-03-01T03:06:07.000Z')).toContain(`${failed} at 2026-03-01 03:06:07Z: ${met}`);
+  expect(shown(null)).toContain(`${failed} is under way: ${met}`);
   expect(runText(run([step(1, 'copy:vda', 'running', 1)]), printer, new Date('2026-03-01T03:06:00.000Z'))).not.toContain('Tried again');
 });
 
 it('says what holds a run up that nobody carries on', () => {
   const error = { code: 'NO_WORKER' as const, message: 'No worker has taken it up.', hint: 'Start one.' };
-  const retrying = { attempt: 0, failedAt: '2026-03-01T03:04:05.678Z', error };
+  const retrying = { attempt: 0, failedAt: null, nextAttemptAt: null, error };
   expect(runText({ ...run([]), retrying }, printer, new Date('2026-03-01T03:06:00.000Z'))).toContain(
     '\n\n<yellow>Held up: NO_WORKER: No worker has taken it up.\nhint:  Start one.\n\nNext\n',
   );

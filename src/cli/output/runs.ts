@@ -53,7 +53,7 @@ export function runText(run: RunView, printer: Printer, now: Date): string {
     stepsText(run, printer, now),
     ...(run.wayBack === null ? [] : [wayBackText(run.wayBack, now)]),
     ...(run.error === null ? [] : [errorText(run.error, printer)]),
-    ...(run.retrying === null ? [] : [retryingText(run.retrying, printer)]),
+    ...(run.retrying == null ? [] : [retryingText(run.retrying, printer)]),
     nextText(run),
   ];
   return parts.filter((part) => part !== '').join('\n\n');
@@ -112,8 +112,9 @@ export const errorText = (error: ErrorSummary, printer: Printer): string =>
 
 /** Why nothing moves although nothing has failed. */
 function retryingText(retrying: Retrying, printer: Printer): string {
-  const { attempt, failedAt, error } = retrying;
-  const what = isHeldUp(retrying) ? 'Held up' : `Tried again: attempt ${attempt} failed at ${utc(failedAt)}`;
+  const { attempt, failedAt, nextAttemptAt, error } = retrying;
+  const next = `attempt ${attempt + 1} ${nextAttemptAt === null ? 'is under way' : `at ${utc(nextAttemptAt)}`}`;
+  const what = isHeldUp(retrying) ? 'Held up' : `Tried again: attempt ${attempt} failed at ${utc(failedAt)}, ${next}`;
   return [printer.paint('yellow', `${what}: ${plain(error.code)}: ${plain(error.message)}`), `hint:  ${plain(error.hint)}`].join('\n');
 }
 

@@ -163,6 +163,7 @@ describe('what is tried again', () => {
   const away = (attempt: number, seconds: number, message = 'The directory is not there.') => ({
     attempt,
     failedAt: at(seconds),
+    nextAttemptAt: null,
     error: { code: 'TARGET_UNREACHABLE' as const, message, hint: 'Mount it.' },
   });
 
@@ -187,13 +188,13 @@ describe('what is tried again', () => {
 
   it.each(['NO_WORKER', 'WORKFLOW_STUCK'] as const)('is no attempt where nobody begins one: %s', (code) => {
     const { lines, reporter, after } = setUp();
-    const retrying = { ...away(0, 1), error: { ...away(0, 1).error, code } };
+    const retrying = { ...away(0, 1), failedAt: null, error: { ...away(0, 1).error, code } };
     reporter.see(run([step({})], { retrying }));
     after(31);
     reporter.tick();
     expect(lines.slice(1)).toEqual([
-      `12:03:01Z run           running   held up: ${code}: The directory is not there.`,
-      '12:03:01Z run           running   hint: Mount it.',
+      `12:03:00Z run           running   held up: ${code}: The directory is not there.`,
+      '12:03:00Z run           running   hint: Mount it.',
       `12:03:31Z copy:vda      running   for 31 s; held up: ${code}`,
     ]);
   });

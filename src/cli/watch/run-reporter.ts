@@ -65,12 +65,13 @@ export class RunReporter {
 
   /** Once for each reason: how often it was tried stands in the lines that remind. */
   private seeRetrying({ state, retrying }: RunView): void {
-    const said = retrying === null ? '' : `${retrying.error.code}: ${retrying.error.message}`;
+    const said = retrying == null ? '' : `${retrying.error.code}: ${retrying.error.message}`;
     if (said === this.retryingSaid) return;
     this.retryingSaid = said;
-    if (retrying === null) return;
-    this.say(null, state, `${retryingWords(retrying)}${isHeldUp(retrying) ? '' : ' and is tried again'}: ${said}`, new Date(retrying.failedAt));
-    this.say(null, state, `hint: ${retrying.error.hint}`, new Date(retrying.failedAt));
+    if (retrying == null) return;
+    const at = retrying.failedAt === null ? this.now() : new Date(retrying.failedAt);
+    this.say(null, state, `${retryingWords(retrying)}${isHeldUp(retrying) ? '' : ' and is tried again'}: ${said}`, at);
+    this.say(null, state, `hint: ${retrying.error.hint}`, at);
   }
 
   private seeStep(step: RunStepView): void {

@@ -32,9 +32,10 @@ const runStepSchema = z
 
 const retryingSchema = z
   .object({
-    attempt: z.int().meta({ description: 'How often it has been tried.' }),
-    failedAt: timestamp,
-    error: errorSummarySchema.meta({ description: 'Of the last attempt.' }),
+    attempt: z.int().meta({ description: 'How often it was tried, without the attempt that is under way.' }),
+    failedAt: timestamp.nullable().meta({ description: 'When the last attempt has failed; null: none has, but nobody carries it on.' }),
+    nextAttemptAt: timestamp.nullable().meta({ description: 'When it is tried again; null: that is under way, or nobody is there to begin.' }),
+    error: errorSummarySchema.meta({ description: 'What the last attempt has met; or why nobody carries it on.' }),
   })
   .meta({ id: 'Retrying' }) satisfies z.ZodType<Retrying>;
 
@@ -60,7 +61,7 @@ export const runViewSchema = z
     error: errorSummarySchema.nullable(),
     retrying: retryingSchema
       .nullable()
-      .meta({ description: 'What the run is trying again, as a part that is away; null in lists, and once something has moved since.' }),
+      .meta({ description: 'What the run tries again, such as a part that is away, or what holds it up; null in lists, and where it is nothing.' }),
     recoverySeconds: z
       .number()
       .nullable()
