@@ -41,7 +41,7 @@ export interface StepProgress {
 export interface Retrying {
   /** How often it was tried, without the attempt that is under way. */
   readonly attempt: number;
-  /** When the last of them has failed, ISO 8601; null: none has, but nobody carries it on. */
+  /** When the last of them has failed, ISO 8601; null: nobody carries it on, for no failure. */
   readonly failedAt: string | null;
   /** When it is tried again, ISO 8601; null: it is under way, or nobody is there to begin. */
   readonly nextAttemptAt: string | null;
@@ -49,7 +49,7 @@ export interface Retrying {
   readonly error: ErrorSummary;
 }
 
-/** Whether nothing has failed, but nobody carries it on. */
+/** Whether it is not for a failure that it does not go on: nobody carries it on. */
 export const isHeldUp = ({ failedAt }: Retrying): boolean => failedAt === null;
 
 export interface RunStepView {

@@ -12,7 +12,17 @@ const log = { info() {}, warn() {}, error() {} } as unknown as Parameters<typeof
 /** A world of a few open runs, whose state in PostgreSQL may change while Temporal is asked. */
 function world(
   runs: Readonly<
-    Record<string, { state: RunState; execution: () => ExecutionState; cancelRequested?: boolean; seen?: Retrying | null; retrying?: Retrying | null }>
+    Record<
+      string,
+      {
+        state: RunState;
+        execution: () => ExecutionState;
+        cancelRequested?: boolean;
+        seen?: Retrying | null;
+        retrying?: Retrying | null;
+        steps?: readonly object[];
+      }
+    >
   >,
   decided: readonly { runId: string; serverId: string }[] = [],
   verifications: readonly { id: string; execution: ExecutionState; cancelRequested?: boolean }[] = [],
@@ -31,7 +41,7 @@ function world(
     runningRestoreSets: async () => [],
     listOpenSets: async () => Object.keys(sets).map((setId) => ({ setId })),
     listOpenRuns: async () => Object.entries(runs).map(([runId, { state }]) => ({ runId, serverId: `srv-${runId}`, state })),
-    getRun: async (runId: string) => ({ cancelRequested: false, retrying: null, ...runs[runId] }),
+    getRun: async (runId: string) => ({ cancelRequested: false, retrying: null, steps: [], ...runs[runId] }),
     recordRetry: async (runId: string, retrying: Retrying | null) => void told.push(`${runId} ${retrying?.error.code ?? 'no more'}`),
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
@@ -110,6 +120,24 @@ describe('what a run tries again, or what holds it up,', () => {
     ['is nothing', null, null, []],
   ])('%s', async (_what, seen, retrying, written) => {
     const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, retrying } });
+    await pass();
+    expect(told).toEqual(written);
+  });
+
+  it.each([
+    ['is over once bytes move in the attempt that is under way', { nextAttemptAt: null }, '2026-03-01T03:00:00.001Z', []],
+    ['is not over by bytes that moved before it failed', { nextAttemptAt: null }, '2026-03-01T03:00:00.000Z', ['run_1 TARGET_UNREACHABLE']],
+    [
+      'is not over while the next attempt is waited for',
+      { nextAttemptAt: '2026-03-01T03:00:09.000Z' },
+      '2026-03-01T03:00:00.001Z',
+      ['run_1 TARGET_UNREACHABLE'],
+    ],
+    ['is not over where nobody carries it on', { failedAt: null }, '2026-03-01T03:00:00.001Z', ['run_1 TARGET_UNREACHABLE']],
+  ])('%s', async (_what, change, updatedAt, written) => {
+    const seen = saying('TARGET_UNREACHABLE', change);
+    const steps = [{ progress: null }, { progress: { updatedAt } }];
+    const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, steps } });
     await pass();
     expect(told).toEqual(written);
   });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Catalog } from '../catalog/catalog';
 import type { Log } from '../config/log';
 import { ModosuError, toModosuError } from '../contracts/errors';
-import { isFinal } from '../contracts/run';
+import { isFinal, type Retrying, type RunView } from '../contracts/run';
 import type { RunDispatcher } from './run-starter';
 
 /** What is written down in PostgreSQL may differ from what runs in Temporal after a crash between the two. This loop makes them agree. */
@@ -124,7 +124,8 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
           await runs.cancelRun(runId, serverId);
           report.cancelled.push(runId);
         }
-        if (!isDeepStrictEqual(retrying, run.retrying)) await catalog.recordRetry(runId, retrying);
+        const shown = retrying === null || hasComeThrough(retrying, run) ? null : retrying;
+        if (!isDeepStrictEqual(shown, run.retrying)) await catalog.recordRetry(runId, shown);
         // The state from before Temporal was asked: a run that was only accepted then may have been started since, and is well. Nothing of an ended one was
         // undone, and it still holds the server.
       } else if (execution === 'closed' || state !== 'accepted') {
@@ -227,6 +228,10 @@ export async function reconcileUntil(signal: AbortSignal, dependencies: Reconcil
     await delay(intervalMs, undefined, { signal }).catch(() => undefined);
   }
 }
+
+/** Temporal keeps what the last attempt has met until the next one has ended, which may take hours: bytes that move in it say that it came through. */
+const hasComeThrough = ({ failedAt, nextAttemptAt }: Retrying, { steps }: RunView): boolean =>
+  failedAt !== null && nextAttemptAt === null && steps.some(({ progress }) => progress !== null && progress.updatedAt > failedAt);
 
 /** Read after Temporal was asked, as for open runs. Where a workflow is started in this very moment after all, it finds its lock gone, and ends before its first step. */
 async function isCancelledBeforeItsStart(catalog: ReconcileDependencies['catalog'], runId: string): Promise<boolean> {

@@ -10,7 +10,7 @@ import { retryingOf } from './retrying';
 const NOW = new Date('2026-03-01T03:10:00.000Z');
 const ago = (seconds: number) => msToTs(NOW.getTime() - seconds * 1000);
 const at = (seconds: number): string => new Date(NOW.getTime() - seconds * 1000).toISOString();
-const [SCHEDULED, STARTED] = [1, 2] as const;
+const [SCHEDULED, STARTED, CANCEL_REQUESTED, PAUSED] = [1, 2, 3, 4] as const;
 
 const keyed = (fill: number): LoadedDataConverter => loadDataConverter(createDataConverter(payloadKeysOf('k1', { k1: Buffer.alloc(32, fill) })));
 const converter = keyed(1);
@@ -97,6 +97,21 @@ describe('an activity that has failed', () => {
     expect(await seen({ pendingActivities: [activity(1, STARTED, 20, await failed(failure(AWAY)))] })).toMatchObject({ attempt: 3, nextAttemptAt: null });
   });
 
+  it.each([
+    ['cancelled', CANCEL_REQUESTED],
+    ['paused', PAUSED],
+  ])('has no next attempt to wait for while it is %s', async (_what, state) => {
+    expect(await seen({ pendingActivities: [activity(1, state, 3600, await failed(failure(AWAY)))] })).toMatchObject({ failedAt: at(30), nextAttemptAt: null });
+  });
+
+  it('waits for its next attempt although the clock here says that it is due for long', async () => {
+    const waiting = await failed(failure(AWAY), { nextAttemptScheduleTime: ago(90) });
+    expect(await seen({ pendingActivities: [activity(1, SCHEDULED, 91, waiting)] })).toMatchObject({
+      nextAttemptAt: at(90),
+      error: { code: 'TARGET_UNREACHABLE' },
+    });
+  });
+
   it('has failed when its last attempt began, or now, where Temporal does not tell', async () => {
     const untold = await failed(failure(AWAY), { lastAttemptCompleteTime: null });
     expect(await seen({ pendingActivities: [activity(1, SCHEDULED, -1, { ...untold, lastStartedTime: ago(45) })] })).toMatchObject({ failedAt: at(45) });
@@ -126,8 +141,22 @@ describe('an activity that has failed', () => {
       new TimeoutFailure('heartbeat', undefined, 'HEARTBEAT'),
       { code: 'NO_WORKER', message: expect.stringContaining('stopped') as string },
     ],
-    ['as unknown to Modosu', ApplicationFailure.create({ type: 'TypeError', message: 'x is undefined' }), { code: 'INTERNAL', message: 'x is undefined' }],
-    ['as what it is', new CancelledFailure('paused'), { code: 'INTERNAL', message: 'paused' }],
+    [
+      'as a worker that hung',
+      new TimeoutFailure('time-out', undefined, 'START_TO_CLOSE'),
+      { code: 'NO_WORKER', message: 'No answer from the worker in time (START_TO_CLOSE).' },
+    ],
+    [
+      'as a worker that was ended',
+      ApplicationFailure.create({ type: 'WorkerShutdown', message: 'Worker is shutting down' }),
+      { code: 'NO_WORKER', message: 'The worker was ended in the middle of this step.' },
+    ],
+    [
+      'as nothing that Modosu says',
+      ApplicationFailure.create({ type: 'ActivityReset', message: 'reset' }),
+      { code: 'INTERNAL', message: 'reset', hint: expect.stringContaining('Temporal or its SDK') as string },
+    ],
+    ['as what it is', new CancelledFailure('stopped'), { code: 'INTERNAL', message: 'stopped' }],
   ])('is said %s', async (_what, thrown, error) => {
     expect(await seen({ pendingActivities: [activity(1, SCHEDULED, -1, await failed(thrown))] })).toMatchObject({ failedAt: at(30), error });
   });
@@ -136,7 +165,7 @@ describe('an activity that has failed', () => {
     expect(await seen({ pendingActivities: [activity(1, SCHEDULED, -1, { attempt: 2 })] })).toMatchObject({ attempt: 1, error: { code: 'INTERNAL' } });
     const foreign = await failed(failure(AWAY), {}, keyed(2));
     const retrying = await seen({ pendingActivities: [activity(1, SCHEDULED, -1, foreign)] });
-    expect(retrying).toMatchObject({ attempt: 3, error: { code: 'INTERNAL', message: expect.stringContaining('cannot be read') as string } });
+    expect(retrying).toMatchObject({ attempt: 3, error: { code: 'PAYLOAD_UNREADABLE', hint: expect.stringContaining('key') as string } });
   });
 });
 

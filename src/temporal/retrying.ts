@@ -17,8 +17,8 @@ const HELD_UP_AFTER_MS = 60_000;
  * failure is reported. When it began is not kept: each try counts as scheduled anew.
  */
 const STUCK_FROM_ATTEMPT = 4;
-/** `PendingActivityState`: due, or waiting until it is; and a worker is at it. */
-const [SCHEDULED, STARTED] = [1, 2];
+/** `PendingActivityState`: due, or waiting for its next attempt. In any other a worker is at it, or somebody has paused it. */
+const SCHEDULED = 1;
 
 /**
  * What an open workflow tries again, or what holds it up although nothing has failed; null: it goes on, or waits as it should. Temporal alone knows of both what is so
@@ -36,12 +36,13 @@ export async function retryingOf({ pendingActivities, pendingWorkflowTask }: Exe
   const unserved = pending.find((activity) => isUnserved(activity, now));
   if (unserved !== undefined) return heldUp(unserved);
   const failed = pending.filter(({ attempt }) => (attempt ?? 1) > 1);
-  const tried = failed.find(({ state }) => state !== STARTED) ?? failed[0];
+  const tried = failed.find(({ state }) => state === SCHEDULED) ?? failed[0];
   return tried === undefined ? null : triedAgain(tried, converter, now);
 }
 
-const isUnserved = ({ state, scheduledTime }: PendingActivity, now: Date): boolean =>
-  state === SCHEDULED && scheduledTime != null && now.getTime() - tsToMs(scheduledTime) >= HELD_UP_AFTER_MS;
+/** `nextAttemptScheduleTime`: it waits for its next attempt, whatever the clock here says. */
+const isUnserved = ({ state, scheduledTime, nextAttemptScheduleTime }: PendingActivity, now: Date): boolean =>
+  state === SCHEDULED && scheduledTime != null && nextAttemptScheduleTime == null && now.getTime() - tsToMs(scheduledTime) >= HELD_UP_AFTER_MS;
 
 function heldUp({ activityType, attempt, scheduledTime, activityOptions }: PendingActivity): Retrying {
   const queue = activityOptions?.taskQueue?.name;
@@ -54,20 +55,20 @@ function heldUp({ activityType, attempt, scheduledTime, activityOptions }: Pendi
 }
 
 async function triedAgain(
-  { attempt, state, scheduledTime, lastAttemptCompleteTime, lastStartedTime, lastFailure }: PendingActivity,
+  { attempt, state, scheduledTime, nextAttemptScheduleTime, lastAttemptCompleteTime, lastStartedTime, lastFailure }: PendingActivity,
   converter: LoadedDataConverter,
   now: Date,
 ): Promise<Retrying> {
   return {
     attempt: (attempt ?? 1) - 1,
     failedAt: iso(lastAttemptCompleteTime) ?? iso(lastStartedTime) ?? now.toISOString(),
-    nextAttemptAt: state === STARTED ? null : iso(scheduledTime),
+    nextAttemptAt: state === SCHEDULED ? iso(nextAttemptScheduleTime ?? scheduledTime) : null,
     error: await decodeOptionalFailureToOptionalError(converter, lastFailure).then(summaryOf, unreadable),
   };
 }
 
 /** Nothing else about the run must wait for a key that is missing here. */
-const unreadable = (thrown: unknown): ErrorSummary => new ModosuError('INTERNAL', `What it has met cannot be read: ${toModosuError(thrown).message}`).summary();
+const unreadable = (thrown: unknown): ErrorSummary => toModosuError(thrown).summary();
 
 /** What an attempt has met. Temporal keeps a few kilobytes of it while it is tried again: of what is longer, the code alone. */
 function summaryOf(failure: Error | undefined): ErrorSummary {
@@ -77,14 +78,27 @@ function summaryOf(failure: Error | undefined): ErrorSummary {
       kept ?? new ModosuError(failure.type, 'What it has met is too long to be shown while it is tried again: the log of `modosu worker` has it.').summary()
     );
   }
+  if (failure instanceof ApplicationFailure && failure.type === WORKER_SHUTDOWN) return begunAgain('The worker was ended in the middle of this step.');
   if (failure instanceof TimeoutFailure) {
-    return new ModosuError('NO_WORKER', 'The worker stopped reporting in the middle of this step.', {
-      hint: 'It is begun again by whichever worker is there: look at the log of `modosu worker`, and at the storage it works on.',
-    }).summary();
+    return begunAgain(
+      failure.timeoutType === 'HEARTBEAT'
+        ? 'The worker stopped reporting in the middle of this step.'
+        : `No answer from the worker in time (${failure.timeoutType ?? 'time-out'}).`,
+    );
   }
   if (failure?.cause instanceof Error) return summaryOf(failure.cause);
-  return new ModosuError('INTERNAL', failure?.message ?? 'What it has met is not known.').summary();
+  return new ModosuError('INTERNAL', failure?.message ?? 'What it has met is not known.', {
+    hint: 'That is not said by Modosu, but by Temporal or its SDK: the log of `modosu worker` may say more.',
+  }).summary();
 }
+
+/** What the SDK reports for activities that its worker gives up when it is ended. */
+const WORKER_SHUTDOWN = 'WorkerShutdown';
+
+const begunAgain = (message: string): ErrorSummary =>
+  new ModosuError('NO_WORKER', message, {
+    hint: 'It is begun again by whichever worker is there. If nobody has ended that worker, look at the log of `modosu worker`, and at the storage it works on.',
+  }).summary();
 
 const iso = (at: Timestamp): string | null => (at == null ? null : new Date(tsToMs(at)).toISOString());
 const utc = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');

@@ -113,7 +113,7 @@ export const errorText = (error: ErrorSummary, printer: Printer): string =>
 /** Why nothing moves although nothing has failed. */
 function retryingText(retrying: Retrying, printer: Printer): string {
   const { attempt, failedAt, nextAttemptAt, error } = retrying;
-  const next = `attempt ${attempt + 1} ${nextAttemptAt === null ? 'is under way' : `at ${utc(nextAttemptAt)}`}`;
+  const next = `attempt ${attempt + 1} ${nextAttemptAt == null ? 'is under way' : `at ${utc(nextAttemptAt)}`}`;
   const what = isHeldUp(retrying) ? 'Held up' : `Tried again: attempt ${attempt} failed at ${utc(failedAt)}, ${next}`;
   return [printer.paint('yellow', `${what}: ${plain(error.code)}: ${plain(error.message)}`), `hint:  ${plain(error.hint)}`].join('\n');
 }

@@ -33,7 +33,7 @@ const runStepSchema = z
 const retryingSchema = z
   .object({
     attempt: z.int().meta({ description: 'How often it was tried, without the attempt that is under way.' }),
-    failedAt: timestamp.nullable().meta({ description: 'When the last attempt has failed; null: none has, but nobody carries it on.' }),
+    failedAt: timestamp.nullable().meta({ description: 'When the last attempt has failed; null: nobody carries it on, for no failure.' }),
     nextAttemptAt: timestamp.nullable().meta({ description: 'When it is tried again; null: that is under way, or nobody is there to begin.' }),
     error: errorSummarySchema.meta({ description: 'What the last attempt has met; or why nobody carries it on.' }),
   })
