@@ -134,9 +134,10 @@ describe('what a run tries again, or what holds it up,', () => {
       ['run_1 TARGET_UNREACHABLE'],
     ],
     ['is not over where nobody carries it on', { failedAt: null }, '2026-03-01T03:00:00.001Z', ['run_1 TARGET_UNREACHABLE']],
-  ])('%s', async (_what, change, updatedAt, written) => {
+    ['is not over by an attempt that begins', { doneBytes: 0 }, '2026-03-01T03:00:00.001Z', ['run_1 TARGET_UNREACHABLE']],
+  ])('%s', async (_what, { doneBytes = 1, ...change }: Partial<Retrying> & { doneBytes?: number }, updatedAt, written) => {
     const seen = saying('TARGET_UNREACHABLE', change);
-    const steps = [{ progress: null }, { progress: { updatedAt } }];
+    const steps = [{ progress: null }, { progress: { doneBytes, updatedAt } }];
     const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, steps } });
     await pass();
     expect(told).toEqual(written);
