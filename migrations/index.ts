@@ -25,6 +25,7 @@ import { DataCredentials1765950000000 } from './1765950000000-data-credentials';
 import { LineIndex1766010000000 } from './1766010000000-line-index';
 import { ForgottenReadings1766020000000 } from './1766020000000-forgotten-readings';
 import { RetriedAttempts1766030000000 } from './1766030000000-retried-attempts';
+import { RetriedPlans1766040000000 } from './1766040000000-retried-plans';
 import { TokenRevocation1764300000000 } from './1764300000000-token-revocation';
 
 /** In the order in which they are run. A migration that has been released is never edited; add a new one. */
@@ -57,4 +58,5 @@ export const MIGRATIONS = [
   LineIndex1766010000000,
   ForgottenReadings1766020000000,
   RetriedAttempts1766030000000,
+  RetriedPlans1766040000000,
 ];

@@ -19,7 +19,7 @@ import { newestFirst } from './newest-first';
 import { offsiteNotConfigured } from '../contracts/not-declared';
 import { requireRecoveryPoint, WORKER } from './recovery-point-store';
 import { requireRun } from './run-store';
-import { storableError } from './storable-error';
+import { storableError, storableRetrying } from './storable-error';
 import { planSummary, planView } from './views';
 import { requireUndoableRun } from './way-back-checks';
 
@@ -104,6 +104,11 @@ export function planStore(database: Database, now: () => Date): PlanCatalog {
         const stored = storableError(error);
         await manager.update(RestorePlanEntity, { id: planId }, { state: 'failed', error: stored });
         audit({ actor: WORKER, action: 'plan.failed', serverId: plan.serverId, details: { planId, code: stored.code, message: stored.message } });
+      }),
+
+    recordPlanRetry: (planId, retrying) =>
+      database.read(async (manager) => {
+        await manager.update(RestorePlanEntity, { id: planId, state: 'planning' }, { retrying: storableRetrying(retrying) });
       }),
 
     getPlan: (planId) =>
@@ -210,6 +215,7 @@ export const newPlan = ({ actor, ...draft }: PlanDraft, now: Date): RestorePlanR
   hash: null,
   body: null,
   error: null,
+  retrying: null,
   runId: null,
 });
 

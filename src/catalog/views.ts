@@ -172,7 +172,7 @@ export const dataRecoveryPointRow = (manifest: DataManifest): RecoveryPointRow =
   content: manifest.content,
 });
 
-const planHead = (row: Omit<RestorePlanRow, 'body'>, serverName: string): Omit<RestorePlanView, 'body'> => ({
+const planHead = (row: Omit<RestorePlanRow, 'body'>, serverName: string): Omit<RestorePlanView, 'body' | 'retrying'> => ({
   id: row.id,
   state: row.state,
   serverId: row.serverId,
@@ -194,6 +194,7 @@ export const planSummary = (row: Omit<RestorePlanRow, 'body'>, serverName: strin
 export const planView = (row: RestorePlanRow, serverName: string): RestorePlanView => ({
   ...planHead(row, serverName),
   body: row.body === null ? null : (JSON.parse(row.body) as PlanBody),
+  retrying: row.state === 'planning' ? row.retrying : null,
 });
 
 /** Exactly what is stored; an observation of an earlier version lacks the last three. */

@@ -4,7 +4,7 @@ import type { ErrorSummary } from './errors';
 import type { DataChange, DataContent, DataSelection, DataSet } from './data';
 import type { HealthCheck } from './protection';
 import type { ImageManifest, RecoveryPointKind } from './recovery-point';
-import type { RunKind } from './run';
+import type { Retrying, RunKind } from './run';
 import type { DiskFormat, PowerState, ServerInspection } from './server';
 import type { KeptDataRecord, StateBefore, WayBackFacts } from './way-back';
 import type { PlannedRelation, PlannedRelationStep } from './reading';
@@ -388,12 +388,14 @@ export interface RestorePlanView {
   readonly hash: string | null;
   readonly body: PlanBody | null;
   readonly error: ErrorSummary | null;
+  /** What its making tries again, or what holds it up; null: nothing, and once it is made. */
+  readonly retrying: Retrying | null;
   /** The run that carried it out. */
   readonly runId: string | null;
 }
 
 /** A plan in a list: what it is about, not what it says. */
-export interface RestorePlanSummary extends Omit<RestorePlanView, 'body'> {
+export interface RestorePlanSummary extends Omit<RestorePlanView, 'body' | 'retrying'> {
   /** The run whose swap it undoes; null: it restores. */
   readonly undoesRunId: string | null;
   /** It is carried out with the other plans of this set; null: alone. */

@@ -29,6 +29,7 @@ function world(
   sets: Readonly<Record<string, ExecutionState>> = {},
   transfers: readonly { readonly id: string; readonly execution: ExecutionState; readonly cancelRequested?: boolean }[] = [],
   undispatched: readonly { readonly kind: string; readonly input: { readonly runId: string; readonly set?: object } }[] = [],
+  plans: Readonly<Record<string, { readonly execution: ExecutionState; readonly seen?: Retrying | null; readonly retrying?: Retrying | null }>> = {},
 ) {
   const cleanedUp: string[] = [];
   const told: string[] = [];
@@ -45,7 +46,10 @@ function world(
     recordRetry: async (runId: string, retrying: Retrying | null) => void told.push(`${runId} ${retrying?.error.code ?? 'no more'}`),
     getDispatchable: async (runId: string) => ({ kind: 'restore-server', input: { runId } }),
     listDecidedButWaiting: async () => decided,
-    listUnfinishedPlans: async () => [],
+    listUnfinishedPlans: async () => Object.keys(plans).map((planId) => ({ scenario: 'server', input: { planId, serverId: 'srv_1' } })),
+    getPlan: async (planId: string) => ({ retrying: plans[planId]?.retrying ?? null }),
+    recordPlanRetry: async (planId: string, retrying: Retrying | null) => void told.push(`${planId} ${retrying?.error.code ?? 'no more'}`),
+    failPlan: async (planId: string) => void finished.push(planId),
     listRunningVerifications: async () =>
       verifications.map(({ id, cancelRequested = false }) => ({ input: { verificationId: id, serverId: 'srv-1' }, cancelRequested })),
     listRunningTransfers: async () => transfers.map(({ id, cancelRequested = false }) => ({ input: { transferId: id, offsite: 'vault' }, cancelRequested })),
@@ -55,6 +59,8 @@ function world(
   const dispatcher = {
     describeRun: async (runId: string) => runs[runId]?.execution(),
     seeRun: async (runId: string) => ({ state: runs[runId]?.execution(), retrying: runs[runId]?.seen ?? null }),
+    seePlan: async (planId: string) => ({ state: plans[planId]?.execution, retrying: plans[planId]?.seen ?? null }),
+    startPlan: async ({ input }: { input: { planId: string } }) => void started.push(input.planId),
     startRun: async ({ input }: { input: { runId: string } }) => void started.push(input.runId),
     startCleanUp: async ({ input }: { input: { runId: string } }) => void cleanedUp.push(input.runId),
     cancelRun: async (runId: string) => void told.push(`cancel ${runId}`),
@@ -141,6 +147,20 @@ describe('what a run tries again, or what holds it up,', () => {
     const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, steps } });
     await pass();
     expect(told).toEqual(written);
+  });
+
+  it('is written down of plans, too, while they are made', async () => {
+    const away = saying('NO_WORKER');
+    const { told, started, finished, pass } = world({}, [], [], {}, [], [], {
+      plan_waits: { execution: 'running', seen: away },
+      plan_known: { execution: 'running', seen: away, retrying: away },
+      plan_goes_on: { execution: 'running', retrying: away },
+      plan_lost: { execution: 'absent' },
+      plan_ended: { execution: 'closed' },
+    });
+    await pass();
+    expect(told).toEqual(['plan_waits NO_WORKER', 'plan_goes_on no more']);
+    expect([started, finished]).toEqual([['plan_lost'], ['plan_ended']]);
   });
 
   it('does not keep a cancel from being told', async () => {

@@ -24,6 +24,8 @@ export interface ReconcileDependencies {
     | 'recordRetry'
     | 'getDispatchable'
     | 'failPlan'
+    | 'getPlan'
+    | 'recordPlanRetry'
     | 'finishVerification'
     | 'listRunningTransfers'
     | 'finishTransfer'
@@ -39,7 +41,7 @@ export interface ReconcileDependencies {
     | 'cancelRun'
     | 'describeRun'
     | 'seeRun'
-    | 'describePlan'
+    | 'seePlan'
     | 'startVerification'
     | 'cancelVerification'
     | 'describeVerification'
@@ -146,7 +148,7 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
   for (const plan of await catalog.listUnfinishedPlans(olderThan)) {
     const { planId, serverId } = plan.input;
     await judged(log, { planId, serverId }, async () => {
-      const execution = await runs.describePlan(planId);
+      const { state: execution, retrying } = await runs.seePlan(planId, now());
       if (execution === 'absent') {
         await runs.startPlan(plan);
         report.started.push(planId);
@@ -155,6 +157,8 @@ export async function reconcile({ catalog, runs, log, now }: ReconcileDependenci
         await catalog.failPlan(planId, endedOutside(planId));
         report.ended.push(planId);
         log.error({ planId, serverId }, 'plan is unfinished but its workflow has ended; marked it as failed');
+      } else if (execution === 'running' && !isDeepStrictEqual(retrying, (await catalog.getPlan(planId)).retrying)) {
+        await catalog.recordPlanRetry(planId, retrying);
       }
     });
   }

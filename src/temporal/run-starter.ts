@@ -43,6 +43,12 @@ import { RUN_KEY, searchAttributesOf } from './search-attributes';
  */
 export type ExecutionState = 'running' | 'closed' | 'absent';
 
+/** An execution, with what it tries again or what holds it up; null: it goes on, waits as it should, or is not open. */
+export interface Seen {
+  readonly state: ExecutionState;
+  readonly retrying: Retrying | null;
+}
+
 /**
  * The port of the API, with what the worker's reconciler and `doctor` need besides. PostgreSQL has accepted runs and plans before; every method may be called
  * again. All of them throw `TEMPORAL_UNAVAILABLE` (retry later) when Temporal does not answer: then nothing is known about the run, and nothing may be
@@ -58,9 +64,8 @@ export interface RunDispatcher extends RunStarter {
    */
   startCleanUp(run: StartableRun): Promise<void>;
   describeRun(runId: string, serverId: string): Promise<ExecutionState>;
-  /** The same, with what it tries again or what holds it up; null: it goes on, waits as it should, or is not open. */
-  seeRun(runId: string, serverId: string, now: Date): Promise<{ readonly state: ExecutionState; readonly retrying: Retrying | null }>;
-  describePlan(planId: string): Promise<ExecutionState>;
+  seeRun(runId: string, serverId: string, now: Date): Promise<Seen>;
+  seePlan(planId: string, now: Date): Promise<Seen>;
   describeSet(setId: string): Promise<ExecutionState>;
   startVerification(input: VerificationInput): Promise<void>;
   describeVerification(verificationId: string): Promise<ExecutionState>;
@@ -99,6 +104,13 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
         throw error;
       }
     });
+
+  const see = async (workflowId: string, id: string, now: Date): Promise<Seen> => {
+    const found = await describe(workflowId);
+    const state = stateFor(found, id);
+    const { loadedDataConverter } = temporal.client.options;
+    return { state, retrying: found === null || state !== 'running' ? null : await retryingOf(found.raw, loadedDataConverter, now) };
+  };
 
   const cancel = async (found: WorkflowExecutionDescription | null, id: string): Promise<void> => {
     if (found === null || stateFor(found, id) !== 'running') return;
@@ -206,14 +218,9 @@ export function createRunStarter(temporal: TemporalClient, { handoverMs = HANDOV
     },
 
     describeRun: async (runId, serverId) => stateFor(await describe(serverWorkflowId(serverId)), runId),
-    async seeRun(runId, serverId, now) {
-      const found = await describe(serverWorkflowId(serverId));
-      const state = stateFor(found, runId);
-      const { loadedDataConverter } = temporal.client.options;
-      return { state, retrying: found === null || state !== 'running' ? null : await retryingOf(found.raw, loadedDataConverter, now) };
-    },
+    seeRun: (runId, serverId, now) => see(serverWorkflowId(serverId), runId, now),
     describeSet: async (setId) => stateFor(await describe(backupSetWorkflowId(setId)), setId),
-    describePlan: async (planId) => stateFor(await describe(planWorkflowId(planId)), planId),
+    seePlan: (planId, now) => see(planWorkflowId(planId), planId, now),
     describeVerification: async (id) => stateFor(await describe(verificationWorkflowId(id)), id),
 
     async startVerification(input) {

@@ -46,6 +46,7 @@ export function planContract(subject: () => CatalogUnderTest): void {
         hash: null,
         body: null,
         error: null,
+        retrying: null,
         runId: null,
       });
       const body = { ...planBodyOf(planId, server, 'rp_1'), losses: ['hostile \u0000 text \ud800'] };
@@ -165,6 +166,26 @@ export function planContract(subject: () => CatalogUnderTest): void {
       expect(await page({}, 2, first.nextCursor)).toEqual({ items: items.slice(2), nextCursor: null });
       const other = (await catalog.listRestoreSets({ limit: 1, cursor: null })).nextCursor ?? Buffer.from('["restore-sets","x","y"]').toString('base64url');
       expect(await codeOf(page({}, 2, other))).toBe('REQUEST_INVALID');
+    });
+
+    it('say what their making waits for, until they are made', async () => {
+      const { catalog } = subject();
+      const server = await givenServer(catalog);
+      const { planId } = await catalog.acceptPlan(planRequest(server.id));
+      const shown = async () => (await catalog.getPlan(planId)).retrying;
+      const error = { code: 'NO_WORKER' as const, message: `nobody ${'x'.repeat(9000)}`, hint: 'Start one.' };
+      const retrying = { attempt: 0, failedAt: null, nextAttemptAt: null, error };
+      await catalog.recordPlanRetry(planId, retrying);
+      expect(await shown()).toEqual({ ...retrying, error: { ...error, message: expect.stringMatching(/^nobody x{100,8000}/) as string } });
+      await catalog.recordPlanRetry(planId, null);
+      expect(await shown()).toBeNull();
+      await catalog.recordPlanRetry(planId, retrying);
+      const body = planBodyOf(planId, server, 'rp_1');
+      await catalog.completePlan(planId, body, planHash(body));
+      expect(await shown()).toBeNull();
+      await catalog.recordPlanRetry(planId, retrying);
+      expect(await shown()).toBeNull();
+      await expect(catalog.recordPlanRetry('plan_x', retrying)).resolves.toBeUndefined();
     });
 
     it('lists those that were left in planning', async () => {

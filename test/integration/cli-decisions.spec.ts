@@ -324,6 +324,9 @@ describe('modosu, decisions', () => {
       const { body } = await api.call('POST', '/v1/servers/db01/restore-plans', { body: { scenario: 'server' } });
       const planId = String(body['id']);
       expect((await cli(api, ['restore', 'show', planId])).stdout).toMatch(/state +planning: it is still being made/);
+      const error = { code: 'NO_WORKER' as const, message: 'Nobody\u001b[2J.', hint: 'Start one.' };
+      await api.catalog.recordPlanRetry(planId, { attempt: 0, failedAt: null, nextAttemptAt: null, error });
+      expect((await cli(api, ['restore', 'show', planId])).stdout).toMatch(/\n\nHeld up: NO_WORKER: Nobody\[2J\.\nhint: {2}Start one\.\n/);
       await api.catalog.failPlan(planId, new ModosuError('TARGET_UNREACHABLE', 'no \u001b[31mdirectory').summary());
       const failed = await cli(api, ['restore', 'show', planId]);
       expect(failed.code).toBe(0);

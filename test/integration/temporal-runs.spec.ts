@@ -222,6 +222,26 @@ describe('runs between PostgreSQL and Temporal', () => {
       expect((await catalog.getRun(runId)).retrying).toBeNull();
     });
 
+    it('says of a plan what its making waits for, and no more once it is made', async () => {
+      const server = await newServer();
+      await catalog.recordRecoveryPoint(manifestOf(server), 'main');
+      const asked = { actor: 'test', idempotencyKey: null, requestDigest: newId('req'), serverId: server.id, recoveryPointId: null } as const;
+      const { planId } = await catalog.acceptPlan({ ...asked, scenario: 'server', noData: true });
+      await runs.startPlan(await catalog.getDispatchablePlan(planId));
+      const handle = temporal.client.client.workflow.getHandle(planWorkflowId(planId));
+      await until(
+        async () => (await handle.describe()).raw.pendingActivities?.length ?? 0,
+        (count) => count === 1,
+      );
+      await expect(pass(30_000)).resolves.toEqual(NOTHING);
+      expect((await catalog.getPlan(planId)).retrying).toBeNull();
+      await expect(pass(70_000)).resolves.toEqual(NOTHING);
+      expect((await catalog.getPlan(planId)).retrying).toMatchObject({ failedAt: null, error: { code: 'NO_WORKER' } });
+      await (await nearby((text) => Promise.resolve(text))).runUntil(handle.result());
+      await expect(pass()).resolves.toEqual({ ...NOTHING, ended: [planId] });
+      expect(await catalog.getPlan(planId)).toMatchObject({ state: 'failed', retrying: null });
+    });
+
     it('says of a run what it tries again, with what the last attempt has met, and no more once it came through', async () => {
       const server = await newServer();
       const runId = await acceptRun(server, 'ask the host that fails');

@@ -2,7 +2,7 @@ import type { Catalog, ServerRecord } from '../../src/catalog/catalog';
 import type { RecoveryPointRow, RestorePlanRow, RunRow } from '../../src/catalog/entities';
 import { asFetched, newPlan, planNotFound, planRequest, planText, readyDetails, startablePlan } from '../../src/catalog/plan-store';
 import { WORKER } from '../../src/catalog/recovery-point-store';
-import { storableError } from '../../src/catalog/storable-error';
+import { storableError, storableRetrying } from '../../src/catalog/storable-error';
 import { planSummary, planView } from '../../src/catalog/views';
 import { newId } from '../../src/contracts/ids';
 import { RECOVERY_POINT_KIND_OF } from '../../src/contracts/plan';
@@ -21,7 +21,7 @@ export interface PlanSurroundings {
 
 type Methods = Pick<
   Catalog,
-  'acceptPlan' | 'acceptUndoPlan' | 'getDispatchablePlan' | 'completePlan' | 'failPlan' | 'getPlan' | 'listUnfinishedPlans' | 'listPlans'
+  'acceptPlan' | 'acceptUndoPlan' | 'getDispatchablePlan' | 'completePlan' | 'failPlan' | 'recordPlanRetry' | 'getPlan' | 'listUnfinishedPlans' | 'listPlans'
 >;
 
 /** Plans of restores and of undos, in memory. */
@@ -104,6 +104,12 @@ export class FakePlans implements Methods {
     if (plan.state !== 'planning') return;
     this.rows.set(planId, { ...plan, state: 'failed', error: storableError(error) });
     this.ground.append({ actor: WORKER, action: 'plan.failed', serverId: plan.serverId, details: { planId, code: error.code } });
+  };
+
+  recordPlanRetry: Catalog['recordPlanRetry'] = async (planId, retrying) => {
+    this.ground.reach();
+    const plan = this.rows.get(planId);
+    if (plan?.state === 'planning') this.rows.set(planId, { ...plan, retrying: storableRetrying(retrying) });
   };
 
   getPlan: Catalog['getPlan'] = async (planId) => {

@@ -428,6 +428,7 @@ export class FakeCatalog implements Catalog {
   acceptUndoPlan: Catalog['acceptUndoPlan'] = (...given) => this.plans.acceptUndoPlan(...given);
   getDispatchablePlan: Catalog['getDispatchablePlan'] = (...given) => this.plans.getDispatchablePlan(...given);
   completePlan: Catalog['completePlan'] = (...given) => this.plans.completePlan(...given);
+  recordPlanRetry: Catalog['recordPlanRetry'] = (...given) => this.plans.recordPlanRetry(...given);
   failPlan: Catalog['failPlan'] = (...given) => this.plans.failPlan(...given);
   getPlan: Catalog['getPlan'] = (...given) => this.plans.getPlan(...given);
   listUnfinishedPlans: Catalog['listUnfinishedPlans'] = (...given) => this.plans.listUnfinishedPlans(...given);

@@ -1,6 +1,7 @@
 import { EntitySchema } from 'typeorm';
 import type { ErrorSummary } from '../../contracts/errors';
 import type { PlanScenario, PlanState } from '../../contracts/plan';
+import type { Retrying } from '../../contracts/run';
 import type { PlanDataInput, PlanRestoreInput } from '../../contracts/workflows';
 import { instant, json, nullable, primary, text } from './columns';
 
@@ -30,6 +31,7 @@ export interface RestorePlanRow {
   /** Canonical JSON, as text: exactly the bytes the hash was made over. */
   readonly body: string | null;
   readonly error: ErrorSummary | null;
+  readonly retrying: Retrying | null;
   readonly runId: string | null;
 }
 
@@ -50,6 +52,7 @@ export const RestorePlanEntity = new EntitySchema<RestorePlanRow>({
     hash: text(nullable),
     body: text(nullable),
     error: json(nullable),
+    retrying: json(nullable),
     runId: text({ name: 'run_id', nullable: true }),
   },
   uniques: [{ name: 'restore_plan_run_key', columns: ['runId'] }],

@@ -1,5 +1,6 @@
 import type { ErrorSummary } from '../../contracts/errors';
 import type { PlanBody, PlanState, RestorePlanSummary, RestorePlanView } from '../../contracts/plan';
+import type { Retrying } from '../../contracts/run';
 import type { StartablePlan } from '../../contracts/workflows';
 import type { AcceptPlanRequest, AcceptUndoPlanRequest, Page, PageRequest } from './requests';
 
@@ -21,6 +22,8 @@ export interface PlanCatalog {
    */
   completePlan(planId: string, body: PlanBody, hash: string): Promise<void>;
   failPlan(planId: string, error: ErrorSummary): Promise<void>;
+  /** What making a plan tries again, or what holds it up; null: nothing any more. Not audited. Unknown plan, or one that is not `planning` any more: nothing. */
+  recordPlanRetry(planId: string, retrying: Retrying | null): Promise<void>;
   /** Throws `PLAN_NOT_FOUND`. */
   getPlan(planId: string): Promise<RestorePlanView>;
   /** Newest first, of restores and of undos. */

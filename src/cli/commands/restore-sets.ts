@@ -46,7 +46,7 @@ export function addRestoreSetCommands(program: Command, restore: Command, contex
     const client = await context.client();
     const { value: accepted } = await client.post<RestoreSetView>('/v1/restore-sets', { ...named, incidentAt, leaveChanges });
     const isMade = ({ state }: RestoreSetView): boolean => state !== 'planning';
-    const set = await waitForRestoreSet(context.io, client, accepted.id, () => undefined, isMade, { timeoutMs: options.timeout });
+    const set = await waitForRestoreSet(context.io, client, accepted.id, (text) => printer.note(text), isMade, { timeoutMs: options.timeout });
     const plans = await showSet(printer, client, set);
     if (set.state === 'failed') throw new ModosuError('PLAN_FAILED', `Restore set ${set.id} could not be planned: ${set.problem ?? 'see its servers'}`);
     if (!plans.some(({ body }) => body !== null && blocks(body))) return;

@@ -6,6 +6,7 @@ import { dataPlanText, lossAndTime, selectionText } from './data';
 import { ago, blocks, findingsText, identityFields, indented, lossesText, nextText, section, stepsText } from './plan-parts';
 import type { Printer } from './printer';
 import { healthCheckText } from './protection';
+import { retryingText } from './retrying';
 import { errorText } from './runs';
 import { fields, plain, table, utc } from './text';
 import { undoPlanText } from './undo-plan';
@@ -42,7 +43,8 @@ export function unmadePlanText(plan: RestorePlanView, printer: Printer): string 
     ],
     '  ',
   );
-  return [`Plan ${plan.id}\n${card}`, ...(plan.error === null ? [] : [errorText(plan.error, printer)])].join('\n\n');
+  const waits = plan.retrying == null ? [] : [retryingText(plan.retrying, printer)];
+  return [`Plan ${plan.id}\n${card}`, ...waits, ...(plan.error === null ? [] : [errorText(plan.error, printer)])].join('\n\n');
 }
 
 /** What a responder reads before typing the server's name: who it is, what it goes back to, what is wrong, what is lost, what will happen. */

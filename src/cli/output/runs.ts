@@ -1,8 +1,9 @@
 import { formatBytes, formatDuration } from '../../contracts/format';
 import type { ErrorSummary } from '../../contracts/errors';
-import { isFinal, isHeldUp, type DecisionKind, type Retrying, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
+import { isFinal, type DecisionKind, type RunAction, type RunState, type RunStepView, type RunView } from '../../contracts/run';
 import type { Printer } from './printer';
 import { progressText } from './progress';
+import { retryingText } from './retrying';
 import { inOrderOfTheirBeginning } from './step-order';
 import { fields, plain, table, utc } from './text';
 import { wayBackText } from './way-backs';
@@ -109,14 +110,6 @@ const factText = (name: string, value: string | number | boolean | null): string
 
 export const errorText = (error: ErrorSummary, printer: Printer): string =>
   `${printer.paint('red', `error: ${plain(error.code)}: ${plain(error.message)}`)}\nhint:  ${plain(error.hint)}`;
-
-/** Why nothing moves although nothing has failed. */
-function retryingText(retrying: Retrying, printer: Printer): string {
-  const { attempt, failedAt, nextAttemptAt, error } = retrying;
-  const next = `attempt ${attempt + 1} ${nextAttemptAt == null ? 'is under way' : `at ${utc(nextAttemptAt)}`}`;
-  const what = isHeldUp(retrying) ? 'Held up' : `Tried again: attempt ${attempt} failed at ${utc(failedAt)}, ${next}`;
-  return [printer.paint('yellow', `${what}: ${plain(error.code)}: ${plain(error.message)}`), `hint:  ${plain(error.hint)}`].join('\n');
-}
 
 /** Only what the server says may be done: no command here is refused. */
 function nextText(run: RunView): string {

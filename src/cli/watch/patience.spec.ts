@@ -43,7 +43,7 @@ describe('whoever waits', () => {
     const { io, said } = terminal();
     const isOver = ({ state }: { readonly state: string }): boolean => state !== 'running';
     const waits = await Promise.all([
-      waitForPlan(io, clientOf(PLANNING, AWAY, BROKEN, { state: 'ready' }), 'plan_1', options),
+      waitForPlan(io, clientOf(PLANNING, AWAY, BROKEN, { state: 'ready' }), 'plan_1', note, options),
       waitForBackupSet(io, clientOf(RUNNING, AWAY, BROKEN, { state: 'complete' }), 'set_1', note, options),
       waitForRestoreSet(io, clientOf(RUNNING, AWAY, BROKEN, { state: 'succeeded' }), 'rset_1', note, isOver, options),
       waitForVerification(io, clientOf(UNDER_WAY, AWAY, BROKEN, OVER), 'ver_1', note, options),
@@ -61,6 +61,68 @@ describe('whoever waits', () => {
       { recoveryPointId: 'rp_1' },
     ] as unknown as typeof waits);
     expect(said).toEqual(waits.map(() => 'PostgreSQL does not answer. It goes on by itself; asking again.\n'));
+  });
+});
+
+describe('what the making of a plan waits for', () => {
+  const held = (message: string) => ({
+    retrying: { attempt: 0, failedAt: null, nextAttemptAt: null, error: { code: 'NO_WORKER', message, hint: 'Start\u001b one.' } },
+  });
+  const failed = {
+    retrying: { ...held('').retrying, attempt: 2, failedAt: '2026-01-31T12:00:00.000Z', error: { code: 'COPY_FAILED', message: 'no', hint: 'Look.' } },
+  };
+
+  it('is said once for each reason, with what to do', async () => {
+    const notes: string[] = [];
+    const answers = [
+      PLANNING,
+      ...[held('Nobody.'), held('Nobody.'), failed, { retrying: null }, failed].map((more) => ({ ...PLANNING, ...more })),
+      { state: 'ready' },
+    ];
+    await waitForPlan(terminal().io, clientOf(...answers), 'plan_1', (text) => notes.push(text), options);
+    expect(notes).toEqual([
+      'held up: NO_WORKER: Nobody.',
+      'hint: Start one.',
+      'attempt 2 failed and is tried again: COPY_FAILED: no',
+      'hint: Look.',
+      'attempt 2 failed and is tried again: COPY_FAILED: no',
+      'hint: Look.',
+    ]);
+  });
+
+  it('is to be looked for where nobody says it for more than a minute: it may be that no worker is there at all', async () => {
+    const { io } = terminal();
+    const notes: string[] = [];
+    let seconds = 0;
+    const late = { ...io, now: () => new Date(1_000_000 + 1000 * (seconds += 30)) };
+    const answers = [...Array<object>(6).fill(PLANNING), { ...PLANNING, ...held('Nobody.') }, { state: 'ready' }];
+    await waitForPlan(late, clientOf(...answers), 'plan_1', (text) => notes.push(text), options);
+    expect(notes).toEqual([expect.stringContaining('`modosu doctor`'), 'held up: NO_WORKER: Nobody.', 'hint: Start one.']);
+  });
+
+  it('is said of each server of a set', async () => {
+    const notes: string[] = [];
+    const members = [
+      { serverName: 'db01', planId: 'plan_1', planState: 'planning', error: null },
+      { serverName: 'db02', planId: 'plan_2', planState: 'ready', error: null },
+      { serverName: 'db03', planId: null, planState: null, error: null },
+    ];
+    let isOver = false;
+    const get = async (path: string) => {
+      if (!path.includes('restore-plans')) return { value: { state: isOver ? 'planned' : 'planning', members } };
+      isOver = true;
+      return { value: { ...PLANNING, ...held(path) } };
+    };
+    const client = { get } as unknown as ApiClient;
+    await waitForRestoreSet(
+      terminal().io,
+      client,
+      'rset_1',
+      (text) => notes.push(text),
+      ({ state }) => state !== 'planning',
+      options,
+    );
+    expect(notes.slice(1)).toEqual(['db01: held up: NO_WORKER: /v1/restore-plans/plan_1', 'db01: hint: Start one.']);
   });
 });
 

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../contracts/format';
-import { isHeldUp, type Retrying, type RunStepView, type RunView, type StepProgress } from '../../contracts/run';
+import type { RunStepView, RunView, StepProgress } from '../../contracts/run';
 import { rateWords, shareText, stalledText } from '../output/progress';
+import { RetryingNotes, retryingWords } from '../output/retrying';
 import { clock, padEnd, plain } from '../output/text';
 
 /** A line of progress at most this often. */
@@ -26,8 +27,7 @@ interface Watched {
 export class RunReporter {
   private readonly steps = new Map<number, Watched>();
   private run: RunView | null = null;
-  /** What was said last of attempts that failed. */
-  private retryingSaid = '';
+  private readonly retrying = new RetryingNotes((text, at) => this.say(null, this.run?.state ?? '', text, at === null ? undefined : new Date(at)));
 
   constructor(
     private readonly print: (text: string) => void,
@@ -39,7 +39,7 @@ export class RunReporter {
     if (this.run?.cancelRequested === false && run.cancelRequested) this.say(null, run.state, 'cancel requested');
     this.run = run;
     for (const step of run.steps) this.seeStep(step);
-    this.seeRetrying(run);
+    this.retrying.see(run.retrying);
   }
 
   /** Call about every second: says what does not move. */
@@ -61,17 +61,6 @@ export class RunReporter {
       const retrying = this.run?.retrying ?? null;
       this.say(step, step.state, retrying === null ? still : `${still}; ${retryingWords(retrying)}: ${retrying.error.code}`);
     }
-  }
-
-  /** Once for each reason: how often it was tried stands in the lines that remind. */
-  private seeRetrying({ state, retrying }: RunView): void {
-    const said = retrying == null ? '' : `${retrying.error.code}: ${retrying.error.message}`;
-    if (said === this.retryingSaid) return;
-    this.retryingSaid = said;
-    if (retrying == null) return;
-    const at = retrying.failedAt === null ? this.now() : new Date(retrying.failedAt);
-    this.say(null, state, `${retryingWords(retrying)}${isHeldUp(retrying) ? '' : ' and is tried again'}: ${said}`, at);
-    this.say(null, state, `hint: ${retrying.error.hint}`, at);
   }
 
   private seeStep(step: RunStepView): void {
@@ -114,8 +103,6 @@ export class RunReporter {
     this.print(`${clock(at)} ${padEnd(plain(step?.key ?? 'run'), width)}  ${padEnd(state, 9)} ${plain(words)}`);
   }
 }
-
-const retryingWords = (retrying: Retrying): string => (isHeldUp(retrying) ? 'held up' : `attempt ${retrying.attempt} failed`);
 
 /** The figures of whoever observes the copy; before there are any, our own. */
 function pace({ bytesPerSecond, secondsLeft, totalBytes }: StepProgress, samples: Watched['samples']): string[] {

@@ -16,7 +16,7 @@ import { errorSummarySchema, oneLine, pageQueryFields, reason, serverQueryField,
 import { plannedCredentialSchema } from './credential';
 import { dataChangeSchema, dataContentSchema, dataRestoreItemSchema, dataSelectionSchema, dataSetName, keptDataRecordSchema } from './data';
 import { dataSetSchema, diskTarget, healthCheckSchema } from './protection';
-import { runKind } from './run';
+import { retryingSchema, runKind } from './run';
 import { diskFormat } from './server';
 import { RULE_PHASES } from '../profile';
 import { RELATION_TYPES } from '../relation';
@@ -289,12 +289,15 @@ export const restorePlanSchema = z
     hash: z.string().nullable().meta({ description: 'SHA-256 of the canonical body; null until ready. Also the ETag.' }),
     body: planBodySchema.nullable(),
     error: errorSummarySchema.nullable(),
+    retrying: retryingSchema
+      .nullable()
+      .meta({ description: 'What its making tries again, or what holds it up; null where it is nothing, and once it is made.' }),
     runId: z.string().nullable(),
   })
   .meta({ id: 'RestorePlan' }) satisfies z.ZodType<RestorePlanView>;
 
 export const restorePlanSummarySchema = restorePlanSchema
-  .omit({ body: true })
+  .omit({ body: true, retrying: true })
   .extend({
     undoesRunId: z.string().nullable().meta({ description: 'The run whose swap it undoes; null: it restores.' }),
     restoreSetId: z.string().nullable().meta({ description: 'It is carried out with the other plans of this set; null: alone.' }),

@@ -30,7 +30,7 @@ const runStepSchema = z
   })
   .meta({ id: 'RunStep' }) satisfies z.ZodType<RunStepView>;
 
-const retryingSchema = z
+export const retryingSchema = z
   .object({
     attempt: z.int().meta({ description: 'How often it was tried, without the attempt that is under way.' }),
     failedAt: timestamp.nullable().meta({ description: 'When the last attempt has failed; null: nobody carries it on, for no failure.' }),
