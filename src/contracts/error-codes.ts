@@ -545,7 +545,7 @@ export const ERROR_CODES = {
   WORKFLOW_STUCK: entry(
     'internal',
     'later',
-    'The log of the workers says why, at "Failed to process Workflow Activation" or "Failing workflow task": a key that is missing in payload-keys.json, a worker of another version, or a fault. The run goes on by itself once a worker can carry it on.',
+    'The log of the workers says why, at "Failed to process Workflow Activation" or "Failing workflow task": a key that is missing in payload-keys.json, a worker of another version, or a fault. It goes on by itself once a worker can carry it on.',
   ),
   STATE_DIRECTORY_UNUSABLE: entry(
     'precondition',

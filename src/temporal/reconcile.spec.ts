@@ -143,7 +143,11 @@ describe('what a run tries again, or what holds it up,', () => {
     ['is not over by an attempt that begins', { doneBytes: 0 }, '2026-03-01T03:00:00.001Z', ['run_1 TARGET_UNREACHABLE']],
   ])('%s', async (_what, { doneBytes = 1, ...change }: Partial<Retrying> & { doneBytes?: number }, updatedAt, written) => {
     const seen = saying('TARGET_UNREACHABLE', change);
-    const steps = [{ progress: null }, { progress: { doneBytes, updatedAt } }];
+    const steps = [
+      { state: 'running', progress: null },
+      { state: 'succeeded', progress: { doneBytes: 1, updatedAt: '2026-03-01T04:00:00.000Z' } },
+      { state: 'running', progress: { doneBytes, updatedAt } },
+    ];
     const { told, pass } = world({ run_1: { state: 'running', execution: () => 'running', seen, steps } });
     await pass();
     expect(told).toEqual(written);

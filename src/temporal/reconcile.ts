@@ -235,7 +235,9 @@ export async function reconcileUntil(signal: AbortSignal, dependencies: Reconcil
 
 /** Temporal keeps what the last attempt has met until the next one has ended, which may take hours: bytes that move in it say that it came through. None is only its beginning. */
 const hasComeThrough = ({ failedAt, nextAttemptAt }: Retrying, { steps }: RunView): boolean =>
-  failedAt !== null && nextAttemptAt === null && steps.some(({ progress }) => progress !== null && progress.doneBytes > 0 && progress.updatedAt > failedAt);
+  failedAt !== null &&
+  nextAttemptAt === null &&
+  steps.some(({ state, progress }) => state === 'running' && progress !== null && progress.doneBytes > 0 && progress.updatedAt > failedAt);
 
 /** Read after Temporal was asked, as for open runs. Where a workflow is started in this very moment after all, it finds its lock gone, and ends before its first step. */
 async function isCancelledBeforeItsStart(catalog: ReconcileDependencies['catalog'], runId: string): Promise<boolean> {

@@ -38,8 +38,7 @@ describe('an activity that no worker has taken up', () => {
       nextAttemptAt: null,
       error: expect.objectContaining({
         code: 'NO_WORKER',
-        message:
-          'No worker has taken up what the step asks for (copyDiskToVolume) since 2026-03-01T03:09:00Z: none that serves "host.kvm2" is there, or all are busy.',
+        message: 'No worker has taken up the next part (copyDiskToVolume) since 2026-03-01T03:09:00Z: none that serves "host.kvm2" is there, or all are busy.',
       }) as object,
     });
   });
@@ -149,7 +148,7 @@ describe('an activity that has failed', () => {
     [
       'as a worker that was ended',
       ApplicationFailure.create({ type: 'WorkerShutdown', message: 'Worker is shutting down' }),
-      { code: 'NO_WORKER', message: 'The worker was ended in the middle of this step.' },
+      { code: 'NO_WORKER', message: 'The worker was ended in the middle of it.' },
     ],
     [
       'as nothing that Modosu says',

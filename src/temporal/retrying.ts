@@ -29,7 +29,7 @@ const SCHEDULED = 1;
 export async function retryingOf({ pendingActivities, pendingWorkflowTask }: Execution, converter: LoadedDataConverter, now: Date): Promise<Retrying | null> {
   const tasks = pendingWorkflowTask?.attempt ?? 0;
   if (tasks >= STUCK_FROM_ATTEMPT) {
-    const error = new ModosuError('WORKFLOW_STUCK', 'The workflow of the run cannot go on: its workers fail at the same place each time.');
+    const error = new ModosuError('WORKFLOW_STUCK', 'The workflow cannot go on: its workers fail at the same place each time.');
     return { attempt: tasks - 1, failedAt: null, nextAttemptAt: null, error: error.summary() };
   }
   const pending = [...(pendingActivities ?? [])].sort((one, other) => Number(one.activityId) - Number(other.activityId));
@@ -48,7 +48,7 @@ function heldUp({ activityType, attempt, scheduledTime, activityOptions }: Pendi
   const queue = activityOptions?.taskQueue?.name;
   const error = new ModosuError(
     'NO_WORKER',
-    `No worker has taken up what the step asks for (${activityType?.name ?? 'unknown'}) since ${utc(tsToMs(scheduledTime))}: none ${queue ? `that serves "${queue}" ` : ''}is there, or all are busy.`,
+    `No worker has taken up the next part (${activityType?.name ?? 'unknown'}) since ${utc(tsToMs(scheduledTime))}: none ${queue ? `that serves "${queue}" ` : ''}is there, or all are busy.`,
     { hint: '`modosu doctor` says which workers are there; start one with `modosu worker`. Where all are busy, it is taken up by itself.' },
   );
   return { attempt: Math.max(0, (attempt ?? 1) - 1), failedAt: null, nextAttemptAt: null, error: error.summary() };
@@ -78,11 +78,11 @@ function summaryOf(failure: Error | undefined): ErrorSummary {
       kept ?? new ModosuError(failure.type, 'What it has met is too long to be shown while it is tried again: the log of `modosu worker` has it.').summary()
     );
   }
-  if (failure instanceof ApplicationFailure && failure.type === WORKER_SHUTDOWN) return begunAgain('The worker was ended in the middle of this step.');
+  if (failure instanceof ApplicationFailure && failure.type === WORKER_SHUTDOWN) return begunAgain('The worker was ended in the middle of it.');
   if (failure instanceof TimeoutFailure) {
     return begunAgain(
       failure.timeoutType === 'HEARTBEAT'
-        ? 'The worker stopped reporting in the middle of this step.'
+        ? 'The worker stopped reporting in the middle of it.'
         : `No answer from the worker in time (${failure.timeoutType ?? 'time-out'}).`,
     );
   }

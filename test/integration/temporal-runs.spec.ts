@@ -108,6 +108,9 @@ describe('runs between PostgreSQL and Temporal', () => {
       if ((await runs.describeRun(runId, serverId)) === 'running') await temporal.client.client.workflow.getHandle(serverWorkflowId(serverId)).terminate();
       await catalog.finishRun(runId, { state: 'failed', error: null });
     }
+    for (const { input } of await catalog.listUnfinishedPlans(new Date(Date.now() + 60_000))) {
+      await catalog.failPlan(input.planId, new ModosuError('INTERNAL', 'left over').summary());
+    }
   });
 
   describe('RunStarter', () => {

@@ -4,6 +4,7 @@ import type { CliIo } from '../io';
 import { waitForChangeImage } from './change-image';
 import { waitForJudgements } from './judgements';
 import { Patience, patientGet } from './patience';
+import { PlanWaits } from './plan-waits';
 import { waitForRestoreSet } from './restore-set';
 import { waitForBackupSet, waitForPlan, waitForTransfer, waitForVerification } from './waiting';
 
@@ -66,10 +67,10 @@ describe('whoever waits', () => {
 
 describe('what the making of a plan waits for', () => {
   const held = (message: string) => ({
-    retrying: { attempt: 0, failedAt: null, nextAttemptAt: null, error: { code: 'NO_WORKER', message, hint: 'Start\u001b one.' } },
+    retrying: { attempt: 0, failedAt: null, nextAttemptAt: null, error: { code: 'NO_WORKER' as const, message, hint: 'Start\u001b one.' } },
   });
   const failed = {
-    retrying: { ...held('').retrying, attempt: 2, failedAt: '2026-01-31T12:00:00.000Z', error: { code: 'COPY_FAILED', message: 'no', hint: 'Look.' } },
+    retrying: { ...held('').retrying, attempt: 2, failedAt: '2026-01-31T12:00:00.000Z', error: { code: 'COPY_FAILED' as const, message: 'no', hint: 'Look.' } },
   };
 
   it('is said once for each reason, with what to do', async () => {
@@ -98,6 +99,21 @@ describe('what the making of a plan waits for', () => {
     const answers = [...Array<object>(6).fill(PLANNING), { ...PLANNING, ...held('Nobody.') }, { state: 'ready' }];
     await waitForPlan(late, clientOf(...answers), 'plan_1', (text) => notes.push(text), options);
     expect(notes).toEqual([expect.stringContaining('`modosu doctor`'), 'held up: NO_WORKER: Nobody.', 'hint: Start one.']);
+  });
+
+  it.each([
+    ['an attempt is still to come', '1970-01-01T00:20:00.000Z', false],
+    ['none has come for more than a minute', '1970-01-01T00:17:00.000Z', true],
+    ['one is under way', null, false],
+  ])('is not to be looked for before anything is silent: %s', (_what, nextAttemptAt, isTold) => {
+    const notes: string[] = [];
+    let ms = 1_000_000;
+    const waits = new PlanWaits(
+      (text) => notes.push(text),
+      () => new Date(ms),
+    );
+    for (ms = 1_000_000; ms <= 1_200_000; ms += 10_000) waits.see({ ...failed.retrying, nextAttemptAt });
+    expect(notes.slice(2).map((text) => text.includes('`modosu doctor`'))).toEqual(isTold ? [true] : []);
   });
 
   it('is said of each server of a set', async () => {

@@ -4,9 +4,10 @@ import type { RestorePlanView } from '../../contracts/plan';
 import type { RestoreSetView } from '../../contracts/restore-set';
 import type { ApiClient } from '../api-client';
 import type { CliIo } from '../io';
-import { RetryingNotes } from '../output/retrying';
 import { restoreSetProgress } from '../output/restore-sets';
+import { plain } from '../output/text';
 import { patientGet } from './patience';
+import { PlanWaits } from './plan-waits';
 import { Interrupted, waitedFor, waitWithin, type WaitOptions, type WaitWords } from './waiting';
 
 const POLL_MS = 500;
@@ -28,7 +29,7 @@ export async function waitForRestoreSet(
     interrupted: new Interrupted(`Interrupted. ${goesOn}`),
   };
   let told = '';
-  const plans = new Map<string, RetryingNotes>();
+  const plans = new Map<string, PlanWaits>();
   let lookedAtMs = performance.now();
   return waitWithin(io, options, words, async (signal) => {
     const get = patientGet(io, client, { signal, goesOn });
@@ -42,7 +43,7 @@ export async function waitForRestoreSet(
         lookedAtMs = performance.now();
         for (const { planId, planState, serverName } of value.members) {
           if (planId === null || planState !== 'planning') continue;
-          const waits = plans.get(planId) ?? new RetryingNotes((said) => note(`${serverName}: ${said}`));
+          const waits = plans.get(planId) ?? new PlanWaits((said) => note(`${plain(serverName)}: ${said}`), io.now);
           plans.set(planId, waits);
           waits.see((await get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`)).retrying);
         }

@@ -10,9 +10,9 @@ import type { CliIo } from '../io';
 import { formatDuration } from '../../contracts/format';
 import { backupSetProgress } from '../output/backup-sets';
 import { progressOf } from '../output/queued-work';
-import { RetryingNotes } from '../output/retrying';
 import { followRun } from './follow-run';
 import { patientGet } from './patience';
+import { PlanWaits } from './plan-waits';
 import { RunReporter } from './run-reporter';
 
 /** Ctrl-C while waiting: only the waiting ends. */
@@ -82,8 +82,6 @@ export async function waitForRun(
 }
 
 const PLAN_POLL_MS = 300;
-/** Plans take seconds; one that fetches from elsewhere takes as long as that. */
-const PLAN_SILENT_MS = 75_000;
 
 /** Waits until a plan is made, or could not be made; says what that waits for. */
 export async function waitForPlan(io: CliIo, client: ApiClient, planId: string, note: (text: string) => void, options: WaitOptions): Promise<RestorePlanView> {
@@ -95,17 +93,11 @@ export async function waitForPlan(io: CliIo, client: ApiClient, planId: string, 
   };
   return waitWithin(io, options, words, async (signal) => {
     const get = patientGet(io, client, { signal, goesOn: `Planning goes on by itself; see \`modosu restore show ${planId}\`.` });
-    const waits = new RetryingNotes(note);
-    const sinceMs = io.now().getTime();
-    let isTold = false;
+    const waits = new PlanWaits(note, io.now);
     for (;;) {
       const plan = await get<RestorePlanView>(`/v1/restore-plans/${encodeURIComponent(planId)}`);
       if (plan.state !== 'planning') return plan;
       waits.see(plan.retrying);
-      // Where no worker is there at all, nobody writes down that there is none.
-      const isSilent = plan.retrying == null && io.now().getTime() - sinceMs >= PLAN_SILENT_MS;
-      if (isSilent && !isTold) note('The plan is not made yet. `modosu doctor` says whether a worker is there that can make it.');
-      isTold ||= isSilent;
       await pause(PLAN_POLL_MS, undefined, { signal });
     }
   });
